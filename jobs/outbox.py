@@ -1,0 +1,69 @@
+"""Works off the outbox: claim, do, close. Which work belongs to which kind stands in one table at the end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from config import Config
+from jobs.letters import write_letter
+from jobs.reminders import remind_notice
+from models.database import Database
+from models.outbox import Outbox, OutboxState, claim, due, put_back
+from models.scope import everything
+
+log = logging.getLogger(__name__)
+
+# kind, or its part before the first dot → the function that does it. Each may be begun twice: it finds what an
+# earlier, killed attempt left, and closes the row in the transaction that holds the result.
+WORK: dict[str, Callable[[Worker, int, datetime], None]] = {}
+
+
+@dataclass
+class Worker:
+    """What a job needs: the database, the settings, the clock."""
+
+    database: Database
+    config: Config
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def lease(self) -> timedelta:
+        return timedelta(seconds=self.config.claim_seconds)
+
+    def deliver(self, outbox_id: int) -> bool:
+        """Do one row of the outbox; False when it is not ours to do. An error puts it back with a growing pause."""
+        now = self.clock()
+        with self.database.session(everything("outbox"), write=True) as s:
+            if not claim(s, outbox_id, now, self.lease):
+                return False
+            kind = s.get_one(Outbox, outbox_id).kind
+        try:
+            work = WORK.get(kind) or WORK[kind.partition(".")[0]]
+            work(self, outbox_id, now)
+        except Exception as error:  # whatever it is, the row must say so and be tried again
+            log.exception("outbox %s (%s) failed", outbox_id, kind)
+            with self.database.session(everything("outbox"), write=True) as s:
+                put_back(s.get_one(Outbox, outbox_id), self.clock(), f"{type(error).__name__}: {error}")
+        return True
+
+    def run_due(self) -> int:
+        """Do everything that is due; returns how many rows were done by this worker."""
+        done = 0
+        while True:
+            with self.database.session(everything("outbox")) as s:
+                ids = due(s, self.clock(), lease=self.lease)
+            count = sum(self.deliver(i) for i in ids)
+            done += count
+            if count == 0:
+                return done
+
+    def close(self, outbox_id: int, state: OutboxState, note: str | None = None) -> None:
+        with self.database.session(everything("outbox"), write=True) as s:
+            row = s.get_one(Outbox, outbox_id)
+            row.state, row.note = state, note
+
+
+WORK.update({"letter": write_letter, "remind.notice": remind_notice})

@@ -1,0 +1,61 @@
+"""The huey object and, on this one page, everything that is scheduled.
+
+huey only ticks and fans out: what there is to do stands in the outbox, so a lost queue, a missed tick or a task
+that runs twice does no harm.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey, crontab
+
+from config import Config
+from jobs.outbox import Worker
+
+log = logging.getLogger(__name__)
+
+
+def storage(config: Config) -> Huey:
+    """The queue follows the database unless HUEY_URL says Redis. SqliteHuey makes its file here, not at import."""
+    if config.huey_url:
+        return RedisHuey("yizhan", url=config.huey_url)
+    if config.database.startswith("sqlite"):
+        config.instance.mkdir(parents=True, exist_ok=True)
+        return SqliteHuey("yizhan", filename=str(config.instance / "queue.db"))
+    dsn = config.database.replace("postgresql+psycopg://", "postgresql://")
+    return PostgresHuey("yizhan", dsn=dsn)
+
+
+class Queue:
+    """Tasks over one :class:`Worker`. The huey behind it is built at first use."""
+
+    def __init__(self, config: Config, worker: Worker) -> None:
+        self.config, self.worker = config, worker
+        self._huey: Huey | None = None
+
+    @property
+    def huey(self) -> Huey:
+        if self._huey is None:
+            self._huey = storage(self.config)
+            # The names are stored in queued messages: renaming one orphans what is queued.
+            self.deliver = self._huey.task(name="deliver")(self.worker.deliver)
+            # Every minute (huey's crontabs are UTC; a minute is the same everywhere).
+            self.tick = self._huey.periodic_task(crontab(minute="*"), name="tick")(self.worker.run_due)
+        return self._huey
+
+    def hand_over(self, outbox_ids: Iterable[int]) -> None:
+        """Ask a worker to do these now. If the queue does not answer, the next tick finds them all the same."""
+        for outbox_id in outbox_ids:
+            try:
+                _ = self.huey
+                self.deliver(outbox_id)
+            except Exception:  # a queue that is down must not undo what was committed
+                log.exception("outbox %s waits for the next tick", outbox_id)
+
+    def consume(self, workers: int = 2) -> None:
+        """Run the worker until it is told to stop; first everything that waited while none ran."""
+        huey = self.huey
+        self.worker.run_due()
+        huey.create_consumer(workers=workers, periodic=True, initial_delay=0.1, max_delay=1.0).run()

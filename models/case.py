@@ -1,0 +1,244 @@
+"""办件 (N22), as far as accepting it or refusing to: 《中华人民共和国行政许可法》第三十二条."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, object_session, relationship
+
+from models.account import Account
+from models.base import Moment, Row, field, ref
+from models.counter import next_number
+from models.declare import Admin, Clock, Grant, Group, MenuGroup, Reach, Role, Todo
+from models.department import Department
+from models.item import Item, ItemState
+from models.profile import lookup
+from models.work_day import load_calendar
+from models.write import check_constraint
+from rules.deadlines import due, local_day, warn_day
+from rules.identifiers import REASONS, check_resident, check_uscc
+from rules.lifecycle import Lifecycle, Move
+from rules.words import LabelEnum, N_, Problem
+
+OPENING = time(8, 30)
+CHINA = ZoneInfo("Asia/Shanghai")
+
+
+class ApplicantKind(LabelEnum):
+    Person = "person", N_("Person")
+    Organisation = "organisation", N_("Organisation")
+
+
+class Channel(LabelEnum):
+    Window = "window", N_("Window")
+    Online = "online", N_("Online")
+    Mobile = "mobile", N_("Mobile")
+    Kiosk = "kiosk", N_("Self-service kiosk")
+    Post = "post", N_("Post")
+
+
+class CaseState(LabelEnum):
+    Received = "received", N_("Received")
+    Accepted = "accepted", N_("Accepted")
+    Refused = "refused", N_("Not accepted")
+
+
+class Case(Row):
+    __table_args__ = (
+        UniqueConstraint("number"),
+        Index("ix_case_department_id_received_at", "department_id", "received_at"),
+        Index("ix_case_department_id_notice_due", "department_id", "notice_due"),
+        check_constraint(
+            "state <> 'refused' OR refusal_reason IS NOT NULL",
+            "refused_has_reason",
+            N_("A refusal states its reason."),
+            "refusal_reason",
+        ),
+        check_constraint(
+            "state = 'received' OR decided_at IS NOT NULL", "told_has_moment", N_("The moment of the decision is missing.")
+        ),
+    )
+
+    number: Mapped[str] = field(N_("Case number"), String(60), editable="never")
+    item_id: Mapped[int] = ref("item.id", N_("Item"), editable="new")
+    department_id: Mapped[int] = ref("department.id", N_("Department"), editable="never", index=False)
+    applicant_kind: Mapped[ApplicantKind] = field(N_("Kind of applicant"), default=ApplicantKind.Person)
+    applicant: Mapped[str] = field(N_("Applicant"), String(100), help=N_("Name as on the identity document or licence."))
+    identifier: Mapped[str] = field(
+        N_("Identity number or credit code"), String(18), personal=True, help=N_("18 characters; the check digit is verified.")
+    )
+    phone: Mapped[str | None] = field(N_("Telephone"), String(40), personal=True)
+    channel: Mapped[Channel] = field(N_("Channel"), default=Channel.Window)
+    received_at: Mapped[datetime] = field(
+        N_("Received at"), Moment(), editable="new", help=N_("The limit counts from the next working day.")
+    )
+    state: Mapped[CaseState] = field(N_("State"), editable="never", default=CaseState.Received)
+    handler_id: Mapped[int | None] = ref("ab_user.id", N_("Handler"), editable="never")
+    notice_due: Mapped[date] = field(N_("Accept or refuse by"), editable="never", due=True)
+    notice_lines: Mapped[list[Any]] = field(N_("How this date came about"), editable="never")
+    notice_provisional: Mapped[bool] = field(N_("Date is provisional"), editable="never", default=False)
+    decided_at: Mapped[datetime | None] = field(N_("Accepted or refused at"), Moment(), editable="never")
+    refusal_reason: Mapped[str | None] = field(N_("Reason for not accepting"), Text(), editable="never", lines=4)
+    competent: Mapped[str | None] = field(
+        N_("Competent authority"), String(100), editable="never", help=N_("Where the applicant should turn, if not to us.")
+    )
+    promise_due: Mapped[date | None] = field(N_("Promised decision by"), editable="never", due=True)
+    promise_lines: Mapped[list[Any] | None] = field(N_("How this date came about"), editable="never")
+    statutory_due: Mapped[date | None] = field(N_("Statutory decision by"), editable="never", due=True)
+    statutory_lines: Mapped[list[Any] | None] = field(N_("How this date came about"), editable="never")
+    decision_provisional: Mapped[bool] = field(N_("Decision date is provisional"), editable="never", default=False)
+
+    item: Mapped[Item] = relationship()
+    department: Mapped[Department] = relationship()
+    handler: Mapped[Account | None] = relationship(lambda: Account, foreign_keys=lambda: [Case.handler_id])
+
+    @staticmethod
+    def check(row: Any, now: datetime) -> list[Problem]:
+        found: list[Problem] = []
+        person = row.applicant_kind is ApplicantKind.Person
+        verdict = check_resident(row.identifier, local_day(now)) if person else check_uscc(row.identifier)
+        if not verdict.valid:
+            found.append(Problem("identifier", f"identifier_{verdict.reason}", REASONS[str(verdict.reason)]))
+        if row.received_at > now:
+            found.append(Problem("received_at", "future", N_("This lies in the future.")))
+        if row.id is None and row.item.state is not ItemState.InForce:
+            found.append(_not_in_force(row, "item_id"))
+        return found
+
+    @staticmethod
+    def derive(session: Any, row: Any, actor: int | None, now: datetime) -> Iterable[Problem]:
+        row.identifier = (row.identifier or "").strip().upper() or None
+        if row.id is not None:
+            return
+        item = session.get(Item, row.item_id) if row.item_id is not None else None
+        if item is None or row.received_at is None:
+            return  # what is missing is told by the columns; nothing can be derived from it
+        row.item = item
+        row.state, row.handler_id, row.department_id = CaseState.Received, actor, item.department_id
+        start = local_day(row.received_at)
+        days, _where = lookup(session, item.region, "notice_days")
+        limit = due(start, days, load_calendar(session, start))
+        row.notice_due, row.notice_provisional = limit.due, limit.provisional
+        row.notice_lines = plain_lines(limit.lines)
+        short = item.department.short or item.department.name
+        serial = next_number(session, item.department_id, "case", start.year)
+        row.number = f"{short} {start.year}-{serial:06d}"
+        yield from ()
+
+    @staticmethod
+    def todo(session: Any, row: Any, now: datetime) -> Iterable[Todo]:
+        """One reminder, as long before the limit as the profile says; at once where that day has passed."""
+        days, _where = lookup(session, row.item.region, "warn_days")
+        day = warn_day(row.notice_due, days, load_calendar(session, local_day(now)))
+        yield Todo("remind.notice", f"remind.notice:{row.id}", datetime.combine(day, OPENING, CHINA))
+
+
+def plain_lines(lines: Iterable[Any]) -> list[Any]:
+    """The explanation of a date as JSON: [message id, values], read later in the reader's language."""
+    return [
+        [line.message, {k: v.isoformat() if isinstance(v, date) else v for k, v in line.params.items()}]
+        for line in lines
+    ]
+
+
+def _not_in_force(row: Any, field_name: str | None) -> Problem:
+    """不得变相实施未列入目录内的政务服务事项 (《济南市政务服务标准化管理办法》; A04)."""
+    message = N_("Cases can be handled only on items in force; this one is “%(state)s”.")
+    return Problem(field_name, "item_not_in_force", message, {"state": row.item.state.label})
+
+
+def _accept_check(row: Any, given: Mapping[str, Any], now: datetime) -> Iterable[Problem]:
+    if row.item.state is not ItemState.InForce:
+        yield _not_in_force(row, None)
+
+
+def _accepted(row: Any, given: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
+    """From acceptance both clocks run: the promise and the statutory limit (行政许可法第四十二条)."""
+    values: dict[str, Any] = {"decided_at": now}
+    start = local_day(now)
+    session = object_session(row)
+    assert session is not None
+    calendar = load_calendar(session, start)
+    for clock in ("promise", "statutory"):
+        days = getattr(row.item, f"{clock}_days")
+        if days is not None:
+            limit = due(start, days, calendar)
+            values |= {f"{clock}_due": limit.due, f"{clock}_lines": plain_lines(limit.lines)}
+            values["decision_provisional"] = values.get("decision_provisional", False) or limit.provisional
+    return values
+
+
+LIFE = Lifecycle(
+    states=CaseState,
+    initial=CaseState.Received,
+    steps=(CaseState.Received, CaseState.Accepted),
+    tones={CaseState.Received: "warn", CaseState.Accepted: "ok", CaseState.Refused: "bad"},
+    moves=(
+        Move(
+            "accept",
+            N_("Accept"),
+            (CaseState.Received,),
+            CaseState.Accepted,
+            check=_accept_check,
+            sets=_accepted,
+            tells=("acceptance",),
+            confirm=N_("The acceptance notice is written and numbered at once."),
+            tone="main",
+        ),
+        # The window has no veto (济南“在泉城·全办成”实施意见): refusing is a decision of the department.
+        Move(
+            "refuse",
+            N_("Refuse to accept"),
+            (CaseState.Received,),
+            CaseState.Refused,
+            asks=("refusal_reason", "competent"),
+            requires=("refusal_reason",),
+            sets=lambda row, given, now: {"decided_at": now},
+            tells=("refusal",),
+            confirm=N_("The notice of refusal is written and numbered at once."),
+            tone="bad",
+        ),
+    ),
+)
+
+Case.__admin__ = Admin(
+    name="cases",
+    title=N_("Cases"),
+    one=N_("Case"),
+    menu=MenuGroup.Cases,
+    label="number",
+    cells="number/item_id applicant/channel state notice_due handler_id",
+    search="number applicant identifier",
+    filters="state item_id channel notice_due handler_id department_id",
+    order="-received_at",
+    departments=("department_id",),
+    follows="item_id",
+    life=LIFE,
+    groups=(
+        Group(N_("Application"), "item_id received_at channel"),
+        Group(N_("Applicant"), "applicant_kind applicant identifier phone"),
+        Group(N_("Handling"), "state department_id handler_id decided_at refusal_reason competent"),
+    ),
+    clocks=(
+        Clock(N_("Accept or refuse by"), "notice_due", "notice_lines"),
+        Clock(N_("Promised limit"), "promise_due", "promise_lines"),
+        Clock(N_("Statutory limit"), "statutory_due", "statutory_lines"),
+    ),
+    related=("letters",),
+    check=Case.check,
+    derive=Case.derive,
+    todo=Case.todo,
+    add_label=N_("Receive a case"),
+    grants=(
+        Grant(Role.Clerk, "list show add edit accept", Reach.own),
+        Grant(Role.Approver, "list show accept refuse", Reach.own),
+        Grant(Role.Management, "list show", Reach.subtree),
+        Grant(Role.Auditor, "list show", Reach.all),
+        Grant(Role.Administrator, "list show", Reach.all),
+    ),
+    weight=10,
+)

@@ -1,0 +1,78 @@
+"""Engines and sessions. Two views of one pool: reading, and writing (on SQLite: BEGIN IMMEDIATE)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import OperationalError
+
+from models.scope import Scope, ScopedSession
+
+# A second writer on SQLite waits this long for the first one before it fails.
+BUSY_MILLISECONDS = 15_000
+
+
+class Database:
+    """One database: ``with db.session(scope, write=True) as s: …`` commits at the end, rolls back on error."""
+
+    def __init__(self, url: str | URL, **options: Any) -> None:
+        self.url = make_url(url)
+        if self.url.get_backend_name() == "postgresql" and self.url.get_driver_name() != "psycopg":
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        self.engine: Engine = create_engine(self.url, pool_pre_ping=not self.is_sqlite, **options)
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _on_connect)
+            event.listen(self.engine, "begin", _on_begin)
+        self.writing: Engine = self.engine.execution_options(sqlite_begin="IMMEDIATE")
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    def open(self, scope: Scope, *, write: bool = False) -> ScopedSession:
+        """A session that the caller closes; it never commits by itself."""
+        bind = self.writing if write else self.engine
+        return ScopedSession(bind, scope=scope, autoflush=False, expire_on_commit=False)
+
+    @contextmanager
+    def session(self, scope: Scope, *, write: bool = False) -> Iterator[ScopedSession]:
+        session = self.open(scope, write=write)
+        try:
+            yield session
+            if write:
+                session.commit()
+        except BaseException:
+            session.rollback()
+            raise
+        finally:
+            session.close()
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+
+def is_busy(error: OperationalError) -> bool:
+    """Another writer held the database too long (SQLite), or the two got in each other's way (PostgreSQL)."""
+    state = getattr(error.orig, "sqlstate", None)
+    return "database is locked" in str(error.orig) or state in {"40001", "40P01"}
+
+
+def _on_connect(connection: Any, _record: Any) -> None:
+    # The driver must not begin transactions by itself, or BEGIN IMMEDIATE could never be sent.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+    cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    # A read that turns into a write fails at once in WAL when somebody else wrote meanwhile; writers say so first.
+    mode = connection.get_execution_options().get("sqlite_begin", "")
+    connection.exec_driver_sql(f"BEGIN {mode}".strip())

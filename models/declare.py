@@ -1,0 +1,178 @@
+"""The frozen words a model may say about itself. ``views/generator.py`` turns them into pages and routes.
+
+A registry is a model with ``__admin__ = Admin(…)``. Everything here is data; a function is taken only where a
+rule cannot be data (``check``, ``derive``, ``todo``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from typing import Any
+
+from rules.lifecycle import Lifecycle
+from rules.words import LabelEnum, N_, Problem
+
+
+class Role(LabelEnum):
+    """The roles of 《陕西省政务服务效能管理暂行办法》 arts. 3–4 as far as a registry uses them."""
+
+    Administrator = "administrator", N_("System administrator")
+    Management = "management", N_("Government-service management department")
+    Clerk = "clerk", N_("Department clerk")
+    Approver = "approver", N_("Department approver")
+    Auditor = "auditor", N_("Auditor")
+
+
+class Reach(IntEnum):
+    """How far a grant goes; a wider reach includes the narrower ones."""
+
+    mine = 1  # rows that name me
+    own = 2  # rows of my department
+    subtree = 3  # rows of my department and all below (for a management department: of the government it serves)
+    all = 4
+
+
+class MenuGroup(LabelEnum):
+    """The navigation, grouped by task; the order is the order on the page."""
+
+    Today = "today", N_("Today")
+    Cases = "cases", N_("Cases")
+    Items = "items", N_("Items and guides")
+    Letters = "letters", N_("Official letters")
+    Supervision = "supervision", N_("Evaluation and supervision")
+    System = "system", N_("Settings")
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a role may do with a registry, and how far: ``Grant(Role.Clerk, "list show add", Reach.own)``.
+
+    can: the words list show add edit delete import, and names of moves or actions.
+    """
+
+    role: Role
+    can: str
+    reach: Reach = Reach.own
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return tuple(self.can.split())
+
+
+@dataclass(frozen=True)
+class Group:
+    """A section of the form and of the show page."""
+
+    title: str
+    fields: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.fields.split())
+
+
+@dataclass(frozen=True)
+class Action:
+    """A verb that is not a change of state. run(session, row, given, actor, now) may return a message in words."""
+
+    name: str
+    label: str
+    run: Callable[..., str | None]
+    asks: tuple[str, ...] = ()
+    confirm: str | None = None
+    tone: str = "plain"
+
+
+@dataclass(frozen=True)
+class Todo:
+    """Something to be told later: a row of the Outbox, made in the same transaction as its cause."""
+
+    kind: str
+    key: str
+    due_at: datetime
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A due date on the show page that explains itself: attribute of the date, and of its list of lines."""
+
+    title: str
+    due: str
+    lines: str
+
+
+@dataclass(frozen=True)
+class Admin:
+    """Everything the generator needs to know about a registry.
+
+    name: plural, in addresses and permissions (``/items/``, ``/api/v1/items/``). title, one: message ids.
+    cells: list columns; ``number/item`` puts the second fact under the first. search: columns the search box
+    looks in. order: default sort, ``-`` for descending. departments: columns through which a row belongs to a
+    department (any of them); owner: column that names the person it belongs to; none of both: a reference
+    registry, read by all who are granted it. follows: the reference whose department the row takes over.
+    natural_key: the columns by which an import finds a row. check(row, now) yields Problems and is pure.
+    derive(session, row, actor, now) fills columns that nobody types; settle(session, row, now) those that need the
+    row's id. todo(session, row, now) yields what must be
+    told later once the row is made. related: names of registries shown on the page of a row, by the foreign key.
+    """
+
+    name: str
+    title: str
+    one: str
+    menu: MenuGroup
+    groups: tuple[Group, ...]
+    cells: str
+    grants: tuple[Grant, ...]
+    label: str = "name"
+    search: str = ""
+    filters: str = ""
+    order: str = "id"
+    departments: tuple[str, ...] = ()
+    owner: str | None = None
+    follows: str | None = None
+    natural_key: tuple[str, ...] = ()
+    tree: str | None = None
+    life: Lifecycle | None = None
+    actions: tuple[Action, ...] = ()
+    check: Callable[[Any, datetime], Iterable[Problem]] | None = None
+    derive: Callable[..., Iterable[Problem] | None] | None = None
+    settle: Callable[..., None] | None = None
+    todo: Callable[..., Iterable[Todo]] | None = None
+    clocks: tuple[Clock, ...] = ()
+    related: tuple[str, ...] = ()
+    file: str | None = None
+    weight: int = 50
+    add_label: str = N_("New")
+
+    @property
+    def scoped(self) -> bool:
+        return bool(self.departments or self.owner)
+
+    @property
+    def list_cells(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(tuple(cell.split("/")) for cell in self.cells.split())
+
+    @property
+    def search_columns(self) -> tuple[str, ...]:
+        return tuple(self.search.split())
+
+    @property
+    def filter_names(self) -> tuple[str, ...]:
+        return tuple(self.filters.split())
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        return tuple(n for g in self.groups for n in g.names)
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """Every word a grant may use for this registry."""
+        moves = tuple(m.name for m in self.life.moves) if self.life else ()
+        return (*STANDARD_VERBS, *moves, *(a.name for a in self.actions))
+
+
+STANDARD_VERBS = ("list", "show", "add", "edit", "delete", "import")

@@ -1,0 +1,175 @@
+"""The append-only record of every change: history, timeline, undo and audit all read this one table.
+
+Chained by hash for each subject (a chain over all rows would make every writer wait for every other).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import date, datetime
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import BigInteger, Index, String, UniqueConstraint, event, select
+from sqlalchemy.orm import Mapped, Mapper, Session, relationship
+
+from models.account import Account
+from models.base import Moment, Table, field, ref
+from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
+from models.department import Department
+from models.scope import UNSCOPED
+from rules.words import LabelEnum, N_
+
+
+class EventKind(LabelEnum):
+    Created = "created", N_("Created")
+    Edited = "edited", N_("Edited")
+    Moved = "moved", N_("State changed")
+    Deleted = "deleted", N_("Deleted")
+    Done = "done", N_("Done")
+
+
+class Event(Table):
+    __table_args__ = (
+        UniqueConstraint("subject_type", "subject_id", "seq"),
+        Index("ix_event_department_id_at", "department_id", "at"),
+    )
+
+    subject_type: Mapped[str] = field(N_("Registry"), String(40), editable="never")
+    subject_id: Mapped[int] = field(N_("Row"), BigInteger(), editable="never")
+    subject_label: Mapped[str] = field(N_("Subject"), String(300), editable="never")
+    seq: Mapped[int] = field(N_("Number in sequence"), editable="never")
+    department_id: Mapped[int | None] = ref("department.id", N_("Department"), editable="never", index=False)
+    actor_id: Mapped[int | None] = ref("ab_user.id", N_("Who"), editable="never")
+    at: Mapped[datetime] = field(N_("When"), Moment(), editable="never")
+    kind: Mapped[EventKind] = field(N_("Kind"), editable="never")
+    action: Mapped[str | None] = field(N_("Action"), String(40), editable="never")
+    changes: Mapped[dict[str, Any]] = field(N_("Differences"), editable="never")
+    batch: Mapped[str | None] = field(N_("Batch"), String(40), editable="never", index=True)
+    previous_hash: Mapped[str | None] = field(N_("Previous hash"), String(64), editable="never")
+    hash: Mapped[str] = field(N_("Hash"), String(64), editable="never")
+
+    department: Mapped[Department | None] = relationship()
+    actor: Mapped[Account | None] = relationship(lambda: Account)
+
+    __admin__ = Admin(
+        name="events",
+        title=N_("Record of changes"),
+        one=N_("Record"),
+        menu=MenuGroup.Supervision,
+        label="subject_label",
+        cells="subject_label/subject_type kind/action at actor_id",
+        search="subject_label",
+        filters="kind subject_type",
+        order="-id",
+        departments=("department_id",),
+        groups=(
+            Group(N_("What happened"), "subject_type subject_id subject_label kind action at actor_id department_id"),
+            Group(N_("Details"), "changes seq batch previous_hash hash"),
+        ),
+        grants=(
+            Grant(Role.Administrator, "list show", Reach.all),
+            Grant(Role.Auditor, "list show", Reach.all),
+            Grant(Role.Management, "list show", Reach.subtree),
+            Grant(Role.Clerk, "list show", Reach.own),
+            Grant(Role.Approver, "list show", Reach.own),
+        ),
+        weight=90,
+    )
+
+    def digest(self) -> str:
+        """The hash this event must carry, from what it says and the hash before it."""
+        told = [
+            self.subject_type,
+            self.subject_id,
+            self.seq,
+            self.department_id,
+            self.actor_id,
+            self.at.isoformat(),
+            self.kind.value,
+            self.action,
+            self.changes,
+            self.batch,
+            self.previous_hash,
+        ]
+        text = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """A column's value as JSON holds it."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return hashlib.sha256(value).hexdigest()
+    return value
+
+
+def record(
+    session: Session,
+    row: Any,
+    kind: EventKind,
+    now: datetime,
+    *,
+    action: str | None = None,
+    changes: dict[str, Any] | None = None,
+) -> Event:
+    """Append one Event about *row*, which has been flushed and so has its id."""
+    admin: Admin = type(row).__admin__
+    last = session.execute(
+        select(Event.seq, Event.hash)
+        .where(Event.subject_type == admin.name, Event.subject_id == row.id)
+        .order_by(Event.seq.desc())
+        .limit(1),
+        # The chain must not fork where an older link lies outside the actor's reach.
+        execution_options={UNSCOPED: True},
+    ).first()
+    scope = session.info["scope"]
+    told = Event(
+        subject_type=admin.name,
+        subject_id=row.id,
+        subject_label=str(getattr(row, admin.label) or "")[:300],
+        seq=last.seq + 1 if last else 1,
+        department_id=department_of(row),
+        actor_id=scope.actor,
+        at=now,
+        kind=kind,
+        action=action,
+        changes={k: [plain(a), plain(b)] for k, (a, b) in (changes or {}).items()},
+        batch=session.info.get("batch"),
+        previous_hash=last.hash if last else None,
+    )
+    told.hash = told.digest()
+    session.add(told)
+    return told
+
+
+def department_of(row: Any) -> int | None:
+    admin: Admin = type(row).__admin__
+    for name in admin.departments:
+        found: int | None = getattr(row, name)
+        if found is not None:
+            return found
+    return None
+
+
+def broken_links(session: Session) -> list[tuple[str, int, int]]:
+    """(registry, id, seq) of every Event whose hash or chain does not hold."""
+    broken = []
+    before: Event | None = None
+    for told in session.scalars(select(Event).order_by(Event.subject_type, Event.subject_id, Event.seq)):
+        same = before is not None and (before.subject_type, before.subject_id) == (told.subject_type, told.subject_id)
+        expected = before.hash if same and before is not None else None
+        if told.digest() != told.hash or told.previous_hash != expected:
+            broken.append((told.subject_type, told.subject_id, told.seq))
+        before = told
+    return broken
+
+
+@event.listens_for(Event, "before_update")
+@event.listens_for(Event, "before_delete")
+def _append_only(mapper: Mapper[Event], connection: Any, target: Event) -> None:
+    raise RuntimeError("Events are never changed or removed")

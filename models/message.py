@@ -1,0 +1,78 @@
+"""The inbox: what a person must know, kept as message id and values and read in the reader's own language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, relationship
+
+from models.account import Account
+from models.base import Moment, Row, field, ref
+from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
+from rules.lifecycle import Lifecycle, Move
+from rules.words import LabelEnum, N_, Told
+
+
+class MessageState(LabelEnum):
+    Unread = "unread", N_("Unread")
+    Read = "read", N_("Read")
+
+
+class Message(Row):
+    __table_args__ = (
+        UniqueConstraint("key"),
+        Index("ix_message_recipient_id_state", "recipient_id", "state"),
+    )
+
+    recipient_id: Mapped[int] = ref("ab_user.id", N_("To"), editable="never", index=False)
+    text: Mapped[str] = field(N_("Message"), String(300), editable="never")
+    params: Mapped[dict[str, Any]] = field(N_("Values"), editable="never")
+    subject_type: Mapped[str] = field(N_("Registry"), String(40), editable="never")
+    subject_id: Mapped[int] = field(N_("Row"), BigInteger(), editable="never")
+    state: Mapped[MessageState] = field(N_("State"), editable="never", default=MessageState.Unread)
+    sent_at: Mapped[datetime] = field(N_("Sent at"), Moment(), editable="never")
+    read_at: Mapped[datetime | None] = field(N_("Read at"), Moment(), editable="never")
+    key: Mapped[str] = field(N_("Key"), String(200), editable="never")
+
+    LABELS = {"told": N_("Message")}  # noqa: RUF012
+
+    @property
+    def told(self) -> Told:
+        return Told(self.text, self.params)
+
+    recipient: Mapped[Account] = relationship(lambda: Account, foreign_keys=lambda: [Message.recipient_id])
+
+
+def _read(row: Any, given: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
+    return {"read_at": now}
+
+
+LIFE = Lifecycle(
+    states=MessageState,
+    initial=MessageState.Unread,
+    tones={MessageState.Unread: "warn"},
+    moves=(
+        Move("read", N_("Mark as read"), (MessageState.Unread,), MessageState.Read, sets=_read, tone="main"),
+    ),
+)
+
+_OWN = "list show read"
+
+Message.__admin__ = Admin(
+    name="messages",
+    title=N_("Messages"),
+    one=N_("Message"),
+    menu=MenuGroup.Today,
+    label="told",
+    cells="told/subject_type state sent_at",
+    filters="state sent_at",
+    order="-id",
+    owner="recipient_id",
+    life=LIFE,
+    groups=(Group(N_("Message"), "state sent_at read_at"),),
+    grants=tuple(Grant(role, _OWN, Reach.mine) for role in Role),
+    weight=20,
+)

@@ -1,0 +1,22 @@
+"""The one search behind every search box: folded LIKE over the declared columns, an index later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, or_, true
+
+from models.declare import Admin
+from rules.normalise import clean
+
+MOST_WORDS = 6
+
+
+def search(model: type[Any], text: str) -> ColumnElement[bool]:
+    """Rows in which every word of *text* stands in at least one search column."""
+    admin: Admin = model.__admin__
+    words = clean(text)[:200].split(" ")[:MOST_WORDS]
+    columns = [getattr(model, name) for name in admin.search_columns]
+    if not columns or not any(words):
+        return true()
+    return and_(*(or_(*(c.icontains(word, autoescape=True) for c in columns)) for word in words if word))

@@ -1,0 +1,80 @@
+"""The calendar: every day that a notice of the State Council settled, with its source. The table wins."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import String, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session
+
+from models.base import Row, field
+from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
+from models.write import save
+from rules.calendar import Calendar, Day, covered_years, published_days
+from rules.words import N_
+
+
+class WorkDay(Row):
+    __table_args__ = (UniqueConstraint("day"),)
+
+    day: Mapped[date] = field(N_("Date"), editable="new")
+    workday: Mapped[bool] = field(N_("Working day"))
+    name: Mapped[str | None] = field(N_("Occasion"), String(40))
+    source: Mapped[str] = field(N_("Source"), String(200))
+    provisional: Mapped[bool] = field(N_("Provisional"), default=False)
+
+    @property
+    def label(self) -> str:
+        return self.day.isoformat()
+
+
+WorkDay.__admin__ = Admin(
+    name="work-days",
+    title=N_("Working-day calendar"),
+    one=N_("Calendar day"),
+    menu=MenuGroup.System,
+    label="label",
+    cells="day/name workday provisional source",
+    search="name source",
+    filters="workday provisional",
+    order="-day",
+    natural_key=("day",),
+    groups=(Group(N_("Basics"), "day workday name source provisional"),),
+    grants=(
+        Grant(Role.Administrator, "list show add edit delete import", Reach.all),
+        Grant(Role.Management, "list show", Reach.all),
+        Grant(Role.Clerk, "list show", Reach.all),
+        Grant(Role.Approver, "list show", Reach.all),
+        Grant(Role.Auditor, "list show", Reach.all),
+    ),
+    weight=20,
+)
+
+
+def load_calendar(session: Session, around: date) -> Calendar:
+    """The calendar from a year before *around* to two years after; what the table does not hold is provisional."""
+    found = session.execute(
+        select(WorkDay.day, WorkDay.workday, WorkDay.source, WorkDay.name, WorkDay.provisional).where(
+            WorkDay.day.between(around - timedelta(days=400), around + timedelta(days=800))
+        )
+    )
+    return Calendar(Day(*row) for row in found)
+
+
+def seed_calendar(session: Session, now: datetime) -> int:
+    """Write the published days that the table does not hold yet; returns how many."""
+    held = set(session.scalars(select(WorkDay.day)))
+    count = 0
+    for year in covered_years():
+        if year < now.year - 2:
+            continue
+        for day in published_days(year):
+            if day.day in held:
+                continue
+            row = WorkDay()
+            values = {"day": day.day, "workday": day.workday, "name": day.name, "source": day.source}
+            problems = save(session, row, {**values, "provisional": False}, now=now)  # type: ignore[arg-type]
+            if problems.errors:
+                raise RuntimeError(f"calendar day {day.day}: {problems}")
+            count += 1
+    return count

@@ -1,0 +1,109 @@
+"""The one door for a change of state, and for declared actions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from models.declare import Action, Admin, Todo
+from models.event import EventKind, record
+from models.outbox import Outbox, post
+from models.scope import ScopedSession
+from models.write import _stale, assign, attempt, column_problems, differences, snapshot, stamp
+from rules.lifecycle import Move
+from rules.words import N_, Problem, Problems, RuleError
+
+
+def move(
+    session: ScopedSession,
+    row: Any,
+    action: str,
+    *,
+    now: datetime,
+    given: Mapping[str, Any] | None = None,
+    expected_version: int | None = None,
+) -> Problems:
+    """Carry out the declared move *action* on *row*.
+
+    given: the answers to what the move asks. The result is as for ``write.save``: with an error among the
+    Problems nothing happened. What is to be told (letters) goes into the outbox in the same transaction; its ids
+    are in ``session.info["posted"]``, for the door to hand to the queue once it has committed.
+    """
+    admin: Admin = type(row).__admin__
+    step = admin.life.find(action) if admin.life else None
+    if step is None or admin.life is None:
+        raise LookupError(f"{admin.name} has no move {action!r}")
+    session.scope.demand(action, row)
+    if stale := _stale(row, expected_version, everything=session.scope.everything):
+        return stale
+    life, answers = admin.life, dict(given or {})
+
+    def change() -> Problems:
+        found = Problems(
+            Problem(name, "unknown_field", N_("There is no such field.")) for name in answers if name not in step.asks
+        )
+        found.extend(life.problems(step, row, answers, now))
+        if found.errors:
+            raise RuleError(found)
+        before = snapshot(row)
+        assign(session, row, answers, found)
+        setattr(row, life.field, step.target)
+        if step.sets is not None:
+            assign(session, row, step.sets(row, answers, now), found)
+        stamp(session, row, now)
+        found.extend(column_problems(session, row, before))
+        if found.errors:
+            raise RuleError(found)
+        session.flush()
+        told = record(
+            session, row, EventKind.Moved, now, action=action, changes=differences(before, snapshot(row), new=False)
+        )
+        session.flush()
+        for notice in step.tells:
+            posted = post(session, row, Todo(f"letter.{notice}", f"letter.{notice}:{told.id}", now), told.id)
+            session.flush()
+            _hand_over(session, posted)
+        return found
+
+    return attempt(session, row, change)
+
+
+def act(
+    session: ScopedSession,
+    row: Any,
+    action: Action,
+    *,
+    now: datetime,
+    given: Mapping[str, Any] | None = None,
+    expected_version: int | None = None,
+) -> tuple[Problems, str | None]:
+    """Carry out a declared action that is no change of state; returns what was found and its answer in words."""
+    session.scope.demand(action.name, row)
+    if stale := _stale(row, expected_version, everything=session.scope.everything):
+        return stale, None
+    answer: list[str | None] = [None]
+
+    def change() -> Problems:
+        before = snapshot(row)
+        answer[0] = action.run(session, row, dict(given or {}), now)
+        stamp(session, row, now)
+        session.flush()
+        changes = differences(before, snapshot(row), new=False)
+        record(session, row, EventKind.Done, now, action=action.name, changes=changes)
+        return Problems()
+
+    return attempt(session, row, change), answer[0]
+
+
+def _hand_over(session: ScopedSession, posted: Outbox) -> None:
+    session.info.setdefault("posted", []).append(posted.id)
+
+
+def can(session: ScopedSession, row: Any) -> list[Move]:
+    """The moves that this scope may make on this row now, in declared order."""
+    admin: Admin = type(row).__admin__
+    if admin.life is None:
+        return []
+    state = getattr(row, admin.life.field)
+    return [m for m in admin.life.open_moves(state) if session.scope.covers(m.name, row)]

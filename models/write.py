@@ -1,0 +1,263 @@
+"""The one door for edits: page, REST, importer, bulk action and job all save through here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Column, String, UniqueConstraint, inspect, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapper, RelationshipProperty
+from sqlalchemy.orm.exc import StaleDataError
+
+from models.base import Info, Row, info_of
+from models.declare import Admin
+from models.event import EventKind, record
+from models.outbox import post
+from models.scope import Forbidden, ScopedSession, door
+from rules.words import N_, Problem, Problems, RuleError
+
+
+def save(
+    session: ScopedSession,
+    row: Any,
+    values: Mapping[str, Any],
+    *,
+    now: datetime,
+    expected_version: int | None = None,
+    also: Collection[str] = (),
+) -> Problems:
+    """Write *values* (column or relation name → typed value) into *row*, with every rule, an Event and its todos.
+
+    Returns what was found. With an error among it nothing is written and *row* is as it was; with warnings only
+    the change stands in the caller's transaction. A row that would not differ is left alone: no Event, no new
+    version. also: fields not open for people that this caller (an import that takes over) may set. Raises Forbidden when the scope does not reach the row, before
+    the change or after it.
+    """
+    admin: Admin = type(row).__admin__
+    new = inspect(row).transient
+    verb = "add" if new else "edit"
+    if new and not session.scope.may(admin.name, verb):
+        raise Forbidden(verb, admin.name)
+    if not new:
+        session.scope.demand(verb, row)
+        if stale := _stale(row, expected_version, everything=session.scope.everything):
+            return stale
+
+    def change() -> Problems:
+        found = _not_writable(session, row, values, new, also)
+        before = snapshot(row)
+        assign(session, row, {n: v for n, v in values.items() if not found.for_field(n)}, found)
+        if admin.derive is not None:
+            found.extend(admin.derive(session, row, session.scope.actor, now) or ())
+        found.extend(column_problems(session, row, before))
+        if not found.errors and admin.check is not None:
+            found.extend(admin.check(row, now))
+        if found.errors:
+            raise RuleError(found)
+        session.scope.demand(verb, row)
+        if not new and not inspect(row).modified:
+            return found
+        if isinstance(row, Row):
+            stamp(session, row, now)
+        session.add(row)
+        session.flush()
+        if admin.settle is not None:
+            admin.settle(session, row, now)
+        changes = differences(before, snapshot(row), new=new)
+        if changes or new:
+            told = record(session, row, EventKind.Created if new else EventKind.Edited, now, changes=changes)
+            session.flush()
+            if new and admin.todo is not None:
+                for todo in admin.todo(session, row, now):
+                    post(session, row, todo, told.id)
+        return found
+
+    return attempt(session, row, change)
+
+
+def remove(session: ScopedSession, row: Any, *, now: datetime, expected_version: int | None = None) -> Problems:
+    """Delete a row that nobody refers to and that has not left its first state; its Events stay."""
+    admin: Admin = type(row).__admin__
+    session.scope.demand("delete", row)
+    if stale := _stale(row, expected_version, everything=session.scope.everything):
+        return stale
+
+    def change() -> Problems:
+        if admin.life and getattr(row, admin.life.field) is not admin.life.initial:
+            raise RuleError.one(None, "not_draft", N_("Only a row in its first state may be deleted."))
+        record(session, row, EventKind.Deleted, now, changes={k: (v, None) for k, v in snapshot(row).items()})
+        session.delete(row)
+        session.flush()
+        return Problems()
+
+    return attempt(session, row, change)
+
+
+def attempt(session: ScopedSession, row: Any, change: Callable[[], Problems]) -> Problems:
+    """Run *change* in a savepoint inside the door; refused rules and broken constraints come back as Problems."""
+    try:
+        with door(session), session.begin_nested():
+            return change()
+    except RuleError as error:
+        return error.problems
+    except IntegrityError as error:
+        return Problems([_constraint_problem(row, error)])
+    except StaleDataError:
+        return Problems([STALE])
+
+
+STALE = Problem(None, "stale", N_("Somebody else changed this row meanwhile. Look at the new state and try again."))
+
+
+def _stale(row: Any, expected: int | None, *, everything: bool) -> Problems:
+    """A form must carry the version it was made from; ``version_id_col`` alone would overwrite silently."""
+    if not hasattr(type(row), "version") or (expected is None and everything):
+        return Problems()
+    return Problems() if expected == row.version else Problems([STALE])
+
+
+def stamp(session: ScopedSession, row: Row, now: datetime) -> None:
+    if inspect(row).transient:
+        row.created_at, row.created_by_id = now, session.scope.actor
+    row.changed_at, row.changed_by_id = now, session.scope.actor
+
+
+def columns(model: type[Any]) -> dict[str, tuple[Column[Any], Info]]:
+    """Declared columns by attribute name, in declared order."""
+    mapper: Mapper[Any] = inspect(model)
+    found = {}
+    for prop in mapper.column_attrs:
+        column = prop.columns[0]
+        info = info_of(column)
+        if info is not None and isinstance(column, Column):
+            found[prop.key] = (column, info)
+    return found
+
+
+def many(model: type[Any]) -> dict[str, RelationshipProperty[Any]]:
+    """Many-to-many relations that a declaration shows as a list of choices."""
+    mapper: Mapper[Any] = inspect(model)
+    return {r.key: r for r in mapper.relationships if r.secondary is not None and r.info.get("field")}
+
+
+def snapshot(row: Any) -> dict[str, Any]:
+    """The declared values of *row*, but for its stamps, which every change would list."""
+    names = [n for n in columns(type(row)) if n not in STAMPS]
+    values = {n: getattr(row, n) for n in names}
+    values.update({n: sorted(o.id for o in getattr(row, n)) for n in many(type(row))})
+    return values
+
+
+STAMPS = frozenset({"created_at", "created_by_id", "changed_at", "changed_by_id", "version"})
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any], *, new: bool) -> dict[str, tuple[Any, Any]]:
+    if new:
+        return {n: (None, v) for n, v in after.items() if v not in (None, [], {})}
+    return {n: (before[n], v) for n, v in after.items() if before[n] != v}
+
+
+def _not_writable(
+    session: ScopedSession, row: Any, values: Mapping[str, Any], new: bool, also: Collection[str]
+) -> Problems:
+    """Only what is declared and open for people may be given; jobs and commands may set the rest as well."""
+    found = Problems()
+    known = {n: info for n, (_, info) in columns(type(row)).items()}
+    known |= {n: r.info["field"] for n, r in many(type(row)).items()}
+    for name, value in values.items():
+        info = known.get(name)
+        if info is None:
+            found.append(Problem(name, "unknown_field", N_("There is no such field.")))
+        elif session.scope.everything or name in also or info.editable == "always" or (info.editable == "new" and new):
+            continue
+        elif new or getattr(row, name) != value:
+            found.append(Problem(name, "read_only", N_("This field cannot be changed.")))
+    return found
+
+
+def assign(session: ScopedSession, row: Any, values: Mapping[str, Any], found: Problems) -> None:
+    relations = many(type(row))
+    for name, value in values.items():
+        if name not in relations:
+            if inspect(row).transient or getattr(row, name) != value:
+                setattr(row, name, value)
+            continue
+        target = relations[name].mapper.class_
+        rows = list(session.scalars(select(target).where(target.id.in_(value)))) if value else []
+        if len(rows) != len(set(value)):
+            found.append(Problem(name, "not_found", N_("There is no such row, or you may not see it.")))
+        if {o.id for o in getattr(row, name)} != {o.id for o in rows}:
+            setattr(row, name, rows)
+
+
+def column_problems(session: ScopedSession, row: Any, before: Mapping[str, Any]) -> Problems:
+    """What the columns themselves demand: presence, length, bounds, a member of the list, a reference in reach."""
+    found = Problems()
+    for name, (column, info) in columns(type(row)).items():
+        value = getattr(row, name)
+        if value is None or value == "":
+            if not column.nullable and column.default is None and column.server_default is None and name not in STAMPS:
+                found.append(Problem(name, "required", N_("Please fill in this field.")))
+            elif value == "":
+                setattr(row, name, None)
+            continue
+        if isinstance(column.type, String) and isinstance(value, str) and not isinstance(value, Enum):
+            longest = column.type.length
+            if longest and len(value) > longest:
+                message = N_("At most %(longest)d characters; these are %(length)d.")
+                found.append(Problem(name, "too_long", message, {"longest": longest, "length": len(value)}))
+            if "\x00" in value:
+                found.append(Problem(name, "characters", N_("This text holds a character that cannot be stored.")))
+        if isinstance(value, int | Decimal) and not isinstance(value, bool):
+            if info.minimum is not None and value < info.minimum:
+                found.append(Problem(name, "too_small", N_("At least %(bound)s."), {"bound": info.minimum}))
+            if info.maximum is not None and value > info.maximum:
+                found.append(Problem(name, "too_large", N_("At most %(bound)s."), {"bound": info.maximum}))
+        if column.foreign_keys and value != before.get(name):
+            target = target_of(type(row), name)
+            if target is not None and session.get(target, value) is None:
+                found.append(Problem(name, "not_found", N_("There is no such row, or you may not see it.")))
+    return found
+
+
+def target_of(model: type[Any], name: str) -> type[Any] | None:
+    """The model that the foreign key *name* points to, through the relation called like it without ``_id``."""
+    relation = inspect(model).relationships.get(name.removesuffix("_id"))
+    return relation.mapper.class_ if relation is not None else None
+
+
+def _constraint_problem(row: Any, error: IntegrityError) -> Problem:
+    """Which named constraint broke, in words. An unknown one is our mistake and goes on as it is."""
+    table = type(row).__table__
+    text = str(error.orig)
+    name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    failed = re.search(r"UNIQUE constraint failed: (.+)", text)
+    if failed or name:
+        hit = {c.strip().partition(".")[2] for c in failed.group(1).split(",")} if failed else set()
+        for constraint in table.constraints:
+            if isinstance(constraint, UniqueConstraint) and (
+                constraint.name == name or (hit and {c.name for c in constraint.columns} == hit)
+            ):
+                blamed = [c.name for c in constraint.columns]
+                message = N_("There is already a row with this value.")
+                return Problem(blamed[-1], "duplicate", message, {"fields": blamed})
+    checked = re.search(r"CHECK constraint failed: (\w+)", text)
+    for constraint in table.constraints:
+        wanted = name or (checked.group(1) if checked else None)
+        if isinstance(constraint, CheckConstraint) and str(constraint.name) == wanted:
+            told = constraint.info or {}
+            message = told.get("message", N_("These values do not go together (%(rule)s)."))
+            return Problem(told.get("field"), "constraint", message, {"rule": str(constraint.name)})
+    if "FOREIGN KEY" in text.upper():
+        return Problem(None, "in_use", N_("Other rows refer to this one, so it stays."))
+    raise error
+
+
+def check_constraint(sql: str, name: str, message: str, field: str | None = None) -> CheckConstraint:
+    """A named CHECK that can say in words what it demands."""
+    return CheckConstraint(sql, name=name, info={"message": message, "field": field})

@@ -1,0 +1,75 @@
+"""A life cycle as one table: from it come the buttons, the checks, the letters and the progress strip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rules.words import LabelEnum, N_, Problem, Problems
+
+Given = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Move:
+    """One permitted change of state.
+
+    name: the permission and the last word of its address. asks: fields the person fills in with it; requires:
+    those that may not be left empty. check: further rules over (row, given, now). sets: further values the move
+    writes, computed from (row, given, now). tells: notices (folders of ``notices/``) written from its Event.
+    tone: ``main`` (the page's next action), ``plain`` or ``bad`` (refusals).
+    """
+
+    name: str
+    label: str
+    sources: tuple[LabelEnum, ...]
+    target: LabelEnum
+    asks: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    confirm: str | None = None
+    check: Callable[[Any, Given, datetime], Iterable[Problem]] | None = None
+    sets: Callable[[Any, Given, datetime], Mapping[str, Any]] | None = None
+    tells: tuple[str, ...] = ()
+    tone: str = "plain"
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """All moves of one registry over the column ``field``; ``steps`` are the stations of the progress strip.
+
+    tones: how a state is coloured (ok, warn, bad, info); colour is never alone, the label stands with it.
+    """
+
+    states: type[LabelEnum]
+    initial: LabelEnum
+    moves: tuple[Move, ...]
+    steps: tuple[LabelEnum, ...] = ()
+    tones: Mapping[LabelEnum, str] | None = None
+    field: str = "state"
+
+    def find(self, name: str) -> Move | None:
+        return next((m for m in self.moves if m.name == name), None)
+
+    def open_moves(self, state: LabelEnum) -> list[Move]:
+        """The moves that lead out of *state*, in declared order."""
+        return [m for m in self.moves if state in m.sources]
+
+    def tone(self, state: LabelEnum) -> str:
+        return (self.tones or {}).get(state, "")
+
+    def problems(self, move: Move, row: Any, given: Given, now: datetime) -> Problems:
+        """Everything that speaks against *move* on *row*: wrong state, missing answers, the move's own rules."""
+        found = Problems()
+        state = getattr(row, self.field)
+        if state not in move.sources:
+            message = N_("“%(action)s” is not possible while the state is “%(state)s”.")
+            found.append(Problem(None, "wrong_state", message, {"action": move.label, "state": state.label}))
+            return found
+        for name in move.requires:
+            if given.get(name) in (None, "", ()):
+                found.append(Problem(name, "required", N_("Please fill in this field.")))
+        if not found and move.check is not None:
+            found.extend(move.check(row, given, now))
+        return found

@@ -1,0 +1,174 @@
+"""create_app() and the commands. Nothing is built at import."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import config as settings
+from config import Config
+
+
+def create_app(config: Config, *, clock: Callable[[], datetime] | None = None, database: Any = None) -> Any:
+    """The web application over *config*; mistakes in declarations are all told at once, before the first page."""
+    from jobs.outbox import Worker
+    from jobs.queue import Queue
+    from models.database import Database
+    from views.app import build
+
+    db = database or Database(config.database)
+    worker = Worker(db, config, clock or (lambda: datetime.now(UTC)))
+    return build(config, db, Queue(config, worker), worker.clock)
+
+
+def _serve(config: Config, args: argparse.Namespace) -> int:
+    import waitress
+
+    app = create_app(config)
+    print(f"{config.address}", flush=True)
+    waitress.serve(app, host=config.host, port=config.port, threads=config.threads, ident=None)
+    return 0
+
+
+def _worker(config: Config, args: argparse.Namespace) -> int:
+    from jobs.outbox import Worker
+    from jobs.queue import Queue
+    from models import registries
+    from models.database import Database
+
+    registries()
+    Queue(config, Worker(Database(config.database), config)).consume(args.workers)
+    return 0
+
+
+def _up(config: Config, args: argparse.Namespace) -> int:
+    from jobs.setup import up
+
+    return up(config)
+
+
+def _migrate(config: Config, args: argparse.Namespace) -> int:
+    from jobs.setup import migrate
+
+    migrate(config)
+    return 0
+
+
+def _sync(config: Config, args: argparse.Namespace) -> int:
+    from models import registries
+    from models.database import Database
+    from models.scope import everything
+    from models.work_day import seed_calendar
+    from views.security import sync
+
+    registries()
+    with Database(config.database).session(everything("sync"), write=True) as s:
+        counts = sync(s)
+        days = seed_calendar(s, datetime.now(UTC))
+    print(f"permissions granted {counts['granted']}, withdrawn {counts['withdrawn']}; calendar days added {days}")
+    return 0
+
+
+def _check(config: Config, args: argparse.Namespace) -> int:
+    from models import registries
+    from views.checks import mistakes
+
+    found = mistakes(registries().values())
+    for mistake in found:
+        print(mistake, file=sys.stderr)
+    print(f"{len(registries())} registries, {len(found)} mistakes")
+    return 1 if found else 0
+
+
+def _create_admin(config: Config, args: argparse.Namespace) -> int:
+    from jobs.setup import create_admin
+
+    return create_admin(config, args.username, args.name, args.email)
+
+
+def _load_demo(config: Config, args: argparse.Namespace) -> int:
+    from jobs.demo import load
+
+    load(config)
+    return 0
+
+
+def _import(config: Config, args: argparse.Namespace) -> int:
+    from jobs.imports import run_file
+
+    return run_file(config, args)
+
+
+def _check_id(config: Config, args: argparse.Namespace) -> int:
+    from rules.calendar import Calendar as _  # noqa: F401 - rules need no database
+    from rules.checkid import run
+    from rules.deadlines import local_day
+
+    today = local_day(datetime.now(UTC))
+    if args.file == "-":
+        return run(args.kind, sys.stdin.buffer, sys.stdout.buffer, today)
+    try:
+        with open(args.file, "rb") as stream:
+            return run(args.kind, stream, sys.stdout.buffer, today)
+    except OSError as error:
+        print(f"run.py check-id: {error}", file=sys.stderr)
+        return 2
+
+
+def parser() -> argparse.ArgumentParser:
+    from rules.identifiers import KINDS
+
+    top = argparse.ArgumentParser(prog="run.py", description="一站: government services, from the catalogue to the letter.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, run: Callable[[Config, argparse.Namespace], int], help_: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help_, description=help_)
+        command.set_defaults(run=run)
+        return command
+
+    add("up", _up, "Prepare the database, then run web server and worker until Ctrl-C.")
+    add("serve", _serve, "Run the web server alone.")
+    worker = add("worker", _worker, "Run the background worker alone.")
+    worker.add_argument("--workers", type=int, default=2, help="threads (default 2)")
+    add("migrate", _migrate, "Bring the database to the newest schema.")
+    add("sync", _sync, "Write roles and permissions as declared, and the published calendar.")
+    add("check", _check, "Look for mistakes in declarations.")
+    admin = add("create-admin", _create_admin, "Make an administrator; the password is generated and printed once.")
+    admin.add_argument("username")
+    admin.add_argument("--name", default="系统管理员", help="full name")
+    admin.add_argument("--email", help="address; default: the user name at localhost")
+    add("load-demo", _load_demo, "Load the demonstration jurisdiction into an empty database.")
+    imports = add("import", _import, "Import a file into a registry.")
+    imports.add_argument("registry", help="for instance items")
+    imports.add_argument("file")
+    imports.add_argument("--mapping", help="name in forms/mappings, or a TOML file; default: chosen by the columns")
+    imports.add_argument("--take-over", action="store_true", help="take an existing catalogue over as found")
+    imports.add_argument("--dry-run", action="store_true", help="show what would happen, change nothing")
+    imports.add_argument("--user", help="user name in whose scope it runs; default: the whole system")
+    imports.add_argument("--json", action="store_true", help="one JSON line for each row")
+    check = add("check-id", _check_id, "Check numbers, one JSON line for each line; needs no database.")
+    check.add_argument("--kind", required=True, choices=sorted(KINDS))
+    check.add_argument("file", nargs="?", default="-", help="a file, or - for standard input (default)")
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    if args.command == "check-id":
+        return _check_id(Config(), args)
+    try:
+        config = settings.read()
+    except settings.ConfigError as error:
+        print(f"run.py: {error}", file=sys.stderr)
+        return 2
+    logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    result: int = args.run(config, args)
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,277 @@
+"""Values → words in the reader's language, for every page the generator makes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from flask import g, has_request_context, url_for
+from flask_babel import format_date, format_datetime, gettext, ngettext
+from sqlalchemy import inspect, select
+from sqlalchemy.orm import Session
+
+from forms.convert import Spec, specs
+from models import registries
+from models.account import Account
+from models.declare import Admin
+from models.work_day import load_calendar
+from rules.deadlines import local_day, standing
+from rules.identifiers import mask_identifier
+from rules.lifecycle import Lifecycle
+from rules.words import LabelEnum, Problem, Told
+from views.security import db, now
+
+ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+class NoContext(RuntimeError):
+    """Rendering outside a request would silently be English."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value on a page: its words, where it leads, how it is coloured (with a word, never alone)."""
+
+    text: str
+    href: str | None = None
+    tone: str = ""
+    tag: bool = False
+    note: str = ""
+    lines: tuple[str, ...] = ()
+
+
+def tr(message: str, params: Mapping[str, Any] | None = None) -> str:
+    """*message* in the reader's language, filled; parameters that are message ids or days are said as well."""
+    if not message:
+        return ""
+    if not has_request_context():
+        raise NoContext(message)
+    text = gettext(message)
+    return text % {k: say(v) for k, v in params.items()} if params else text
+
+
+def say(value: Any) -> Any:
+    if isinstance(value, LabelEnum):
+        return tr(value.label)
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, date):
+        return day(value)
+    if isinstance(value, str) and ISO_DAY.fullmatch(value):
+        return day(date.fromisoformat(value))
+    return tr(value) if isinstance(value, str) and value else value
+
+
+def day(value: date) -> str:
+    """A date as it is said: 3月2日 this year, 2027年3月2日 otherwise."""
+    same_year = value.year == local_day(now()).year
+    return format_date(value, gettext("MMM d") if same_year else gettext("MMM d, y"))
+
+
+def moment(value: datetime) -> str:
+    same_year = local_day(value).year == local_day(now()).year
+    return format_datetime(value, gettext("MMM d HH:mm") if same_year else gettext("MMM d, y HH:mm"))
+
+
+def problem_text(problem: Problem) -> str:
+    return tr(problem.message, problem.params)
+
+
+def cause_text(problem: Problem, model: type[Any]) -> str:
+    """A problem as the heading of all rows that have it: its field, and its sentence without this row's values."""
+    spec = specs(model).get(problem.field or "")
+    label = f"{tr(spec.label)}：" if spec else ""
+    return label + tr(problem.message, {name: "…" for name in problem.params})
+
+
+def problem_json(problem: Problem) -> dict[str, Any]:
+    return {"field": problem.field, "code": problem.code, "message": problem_text(problem)}
+
+
+def label_of(row: Any) -> str:
+    """What a row is called: its declared label, or for tables of the framework its name."""
+    if row is None:
+        return ""
+    admin: Admin | None = getattr(type(row), "__admin__", None)
+    value = getattr(row, admin.label) if admin else getattr(row, "name", row.id)
+    if admin is None:
+        return role_label(str(value))
+    return tr(value.message, value.params) if isinstance(value, Told) else str(value or row.id)
+
+
+def role_label(name: str) -> str:
+    from models.declare import Role
+
+    found = next((r for r in Role if r.value == name), None)
+    return tr(found.label) if found else name
+
+
+def calendar() -> Any:
+    """The working-day calendar, loaded once per request, and only by pages that show a limit."""
+    if "calendar" not in g:
+        g.calendar = load_calendar(db(), local_day(now()))
+    return g.calendar
+
+
+def due_words(due: date) -> tuple[str, str]:
+    """(words, tone) of a limit: 超期 2 个工作日, 今天, 还有 8 个工作日."""
+    kind, days = standing(local_day(now()), due, calendar())
+    if kind == "overdue":
+        return ngettext("%(num)d working day overdue", "%(num)d working days overdue", days), "bad"
+    if kind == "today":
+        return gettext("Today"), "warn"
+    words = ngettext("%(num)d working day left", "%(num)d working days left", days)
+    return words, "warn" if kind == "soon" else ""
+
+
+def tone_of(admin: Admin, name: str, value: Any) -> str:
+    life: Lifecycle | None = admin.life
+    return life.tone(value) if life is not None and name == life.field else ""
+
+
+def cell(row: Any, name: str, *, masked: bool = True, open_state: bool = True) -> Cell:
+    """One declared value (or plain attribute) of *row* as it is shown."""
+    model = type(row)
+    admin: Admin = model.__admin__
+    value = getattr(row, name)
+    spec = specs(model).get(name)
+    if isinstance(value, Told):
+        return Cell(tr(value.message, value.params))
+    if spec is None or value is None or value == "" or value == []:
+        return Cell("" if value is None or value == [] else str(value))
+    return _CELLS.get(spec.kind, _plain)(row, admin, spec, value, masked)
+
+
+def _plain(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell:
+    text = str(value)
+    if spec.info.personal and masked:
+        text = mask_identifier(text)
+    if name_is_registry(spec.name) and text in registries():
+        text = tr(registries()[text].__admin__.one)
+    if spec.name == "action" and hasattr(row, "subject_type"):
+        text = action_label(row.subject_type, text)
+    return Cell(text)
+
+
+def name_is_registry(name: str) -> bool:
+    return name == "subject_type"
+
+
+def action_label(registry: str, action: str) -> str:
+    model = registries().get(registry)
+    admin: Admin | None = model.__admin__ if model else None
+    if admin and admin.life and (step := admin.life.find(action)):
+        return tr(step.label)
+    if admin:
+        return next((tr(a.label) for a in admin.actions if a.name == action), action)
+    return action
+
+
+def _boolean(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell:
+    return Cell(gettext("Yes") if value else gettext("No"))
+
+
+def _choice(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell:
+    return Cell(tr(value.label), tone=tone_of(admin, spec.name, value), tag=spec.name in ("state", "origin"))
+
+
+def _date(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell:
+    still_open = admin.life is None or getattr(row, admin.life.field) is admin.life.initial
+    if spec.info.due and still_open:
+        words, tone = due_words(value)
+        return Cell(words, tone=tone, note=day(value))
+    return Cell(day(value))
+
+
+def _moment(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell:
+    return Cell(moment(value))
+
+
+def _reference(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell:
+    target = getattr(row, spec.name.removesuffix("_id"), None)
+    if target is None:
+        return Cell(gettext("(not visible to you)"))
+    name = type(target).__admin__.name
+    href = url_for(f"{name}.show", pk=target.id) if g.scope.may(name, "show") else None
+    return Cell(label_of(target), href=href)
+
+
+def _many(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell:
+    return Cell(gettext(", ").join(label_of(o) for o in value))
+
+
+def _json(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell:
+    known = specs(type(row))
+    if isinstance(value, dict):
+        subject = registries().get(getattr(row, "subject_type", ""))
+        return Cell("", lines=tuple(difference_lines(subject, value)))
+    return Cell(gettext(", ").join(tr(known[str(v)].label) if str(v) in known else str(v) for v in value))
+
+
+_CELLS = {
+    "boolean": _boolean,
+    "choice": _choice,
+    "date": _date,
+    "moment": _moment,
+    "reference": _reference,
+    "many": _many,
+    "json": _json,
+}
+
+
+def difference_lines(model: type[Any] | None, changes: Mapping[str, Any]) -> list[str]:
+    """An Event's differences in words: 承诺时限：10 → 5. References are said by number here."""
+    lines = []
+    known = specs(model) if model is not None else {}
+    for name, (old, new) in changes.items():
+        spec = known.get(name)
+        if spec is not None and spec.kind == "json":
+            continue
+        label = tr(spec.label) if spec else name
+        before, after = (_said(spec, v) for v in (old, new))
+        lines.append(gettext("%(label)s: %(after)s", label=label, after=after) if not before else f"{label}：{before} → {after}")
+    return lines
+
+
+def _said(spec: Spec | None, value: Any) -> str:
+    if value is None:
+        return ""
+    if spec is None:
+        return str(value)
+    if spec.choices is not None:
+        return next((tr(m.label) for m in spec.choices if m.value == value), str(value))
+    if spec.kind == "moment":
+        return moment(datetime.fromisoformat(str(value)))
+    if spec.kind == "date":
+        return day(date.fromisoformat(str(value)))
+    if spec.kind == "boolean":
+        return gettext("Yes") if value else gettext("No")
+    if spec.info.personal:
+        return mask_identifier(str(value))
+    if spec.kind == "reference" and spec.target is not None:
+        found = db().get(spec.target, value)
+        return label_of(found) if found is not None else gettext("(not visible to you)")
+    if spec.kind == "many":
+        return gettext("%(count)d chosen", count=len(value))
+    return str(value)
+
+
+def names_of(s: Session, ids: set[int]) -> dict[int, str]:
+    """Names of the people behind Events, whoever's they are: a record without its author would be none."""
+    from models.scope import UNSCOPED
+
+    wanted = sorted(i for i in ids if i)
+    if not wanted:
+        return {}
+    rows = s.execute(
+        select(Account.id, Account.last_name, Account.first_name).where(Account.id.in_(wanted)),
+        execution_options={UNSCOPED: True},
+    )
+    return {i: f"{last}{first}" for i, last, first in rows}
+
+
+def loaded(row: Any, name: str) -> bool:
+    return name not in inspect(row).unloaded

@@ -1,0 +1,300 @@
+"""Grants → roles in flask-appbuilder's tables; the person behind a request → a Scope for its sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, abort, current_app, g, jsonify, redirect, request, session, url_for
+from flask_appbuilder.security.sqla.manager import SecurityManager as FabSecurityManager
+from flask_appbuilder.security.sqla.models import Permission, PermissionView, ViewMenu
+from flask_appbuilder.security.sqla.models import Role as FabRole
+from flask_jwt_extended import verify_jwt_in_request
+from flask_jwt_extended.exceptions import JWTExtendedException
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from jwt.exceptions import PyJWTError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from models import registries
+from models.account import Account
+from models.database import Database
+from models.declare import Reach, Role
+from models.department import Department, branch
+from models.scope import ANONYMOUS, Scope, ScopedSession, everything
+
+MUTATING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# flask-appbuilder's own views that everybody who has signed in may use.
+FRAMEWORK = (("can_get", "OpenApi"),)
+csrf = CSRFProtect()
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who has signed in, as flask-login, the templates and the scope need it; no row of a session."""
+
+    id: int
+    username: str
+    name: str
+    department_id: int | None
+    department: str | None
+    roles: frozenset[str]
+    permissions: frozenset[tuple[str, str]]
+    must_change_password: bool
+    is_authenticated: bool = True
+    is_active: bool = True
+    is_anonymous: bool = False
+
+    def get_id(self) -> str:
+        return str(self.id)
+
+
+class SecurityManager(FabSecurityManager):
+    """flask-appbuilder's, with our user table, our sign-in page and permissions read once per request."""
+
+    user_model = Account
+
+    def register_views(self) -> None:
+        from views.pages import SignIn
+
+        self.auth_view = SignIn()
+        self.appbuilder.add_view_no_menu(self.auth_view)
+        self.appbuilder.add_api(self.security_api)
+        for view in (self.auth_view.blueprint, self._security_api_blueprint()):
+            self.limiter.limit(self.auth_rate_limit, methods=["POST"])(view)
+
+    def _security_api_blueprint(self) -> Any:
+        return next(v.blueprint for v in self.appbuilder.baseviews if isinstance(v, self.security_api))
+
+    def load_user(self, pk: Any) -> Person | None:
+        return find_person(int(pk))
+
+    def load_user_jwt(self, _header: Any, data: dict[str, Any]) -> Person | None:
+        return find_person(int(data["sub"]))
+
+    def has_access(self, permission_name: str, view_name: str) -> bool:
+        person: Person | None = g.get("person")
+        return person is not None and (permission_name, view_name) in person.permissions
+
+    def is_item_public(self, permission_name: str, view_name: str) -> bool:
+        return False
+
+    @staticmethod
+    def before_request() -> None:
+        """Ours runs in :func:`enter`, in an order of its own."""
+
+
+def find_person(account_id: int) -> Person | None:
+    """The active account with that id, in a session of its own."""
+    with database().session(everything("sign-in")) as s:
+        return load_person(s, account_id)
+
+
+def load_person(s: Session, account_id: int) -> Person | None:
+    """The account, its roles and its permissions, in two statements."""
+    row = s.execute(
+        select(Account, Department.name)
+        .outerjoin(Department, Department.id == Account.department_id)
+        .where(Account.id == account_id, Account.active.is_(True))
+    ).first()
+    if row is None:
+        return None
+    account, department = row
+    granted = s.execute(
+        select(FabRole.name, Permission.name, ViewMenu.name)
+        .join(FabRole.user)
+        .join(FabRole.permissions)
+        .join(PermissionView.permission)
+        .join(PermissionView.view_menu)
+        .where(Account.id == account_id)
+    ).all()
+    return Person(
+        account.id,
+        account.username,
+        account.name,
+        account.department_id,
+        department,
+        frozenset(r for r, _, _ in granted),
+        frozenset((p, v) for _, p, v in granted),
+        account.must_change_password,
+    )
+
+
+def person_scope(s: Session, account_id: int) -> Scope:
+    """The scope that a request of this account would have; LookupError when it may not sign in."""
+    person = load_person(s, account_id)
+    if person is None:
+        raise LookupError(f"no active account {account_id}")
+    return scope_of(person, s)
+
+
+def scope_of(person: Person, s: Session) -> Scope:
+    """What the person's roles grant by declaration, as far as flask-appbuilder's tables still hold it."""
+    reaches: dict[str, dict[str, Reach]] = {}
+    for name, model in registries().items():
+        for grant in model.__admin__.grants:
+            if grant.role.value not in person.roles:
+                continue
+            for verb in grant.words:
+                if (f"can_{verb}", name) in person.permissions:
+                    held = reaches.setdefault(name, {})
+                    held[verb] = max(held.get(verb, grant.reach), grant.reach)
+    own, subtree = branch(s, person.department_id) if person.department_id else (frozenset(), frozenset())
+    return Scope(person.username, person.id, person.roles, reaches, own, subtree, person.department_id)
+
+
+def database() -> Database:
+    found: Database = current_app.extensions["yizhan_database"]
+    return found
+
+
+def db() -> ScopedSession:
+    """This request's session, under the scope of whoever asks; a writing one for mutating methods."""
+    if "db" not in g:
+        g.db = database().open(g.scope, write=request.method in MUTATING)
+    opened: ScopedSession = g.db
+    return opened
+
+
+def commit() -> None:
+    """Commit this request's work, then hand what it posted to the queue (which may also find it by itself)."""
+    s = db()
+    posted: Iterable[int] = s.info.pop("posted", ())
+    s.commit()
+    current_app.extensions["yizhan_queue"].hand_over(posted)
+
+
+def now() -> datetime:
+    """The clock is read here, at the door, once for each request."""
+    if "now" not in g:
+        g.now = current_app.extensions["yizhan_clock"]()
+    moment: datetime = g.now
+    return moment
+
+
+def read_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def enter() -> Response | None:
+    """Before every request: who is it, by which right, from which page; then its scope."""
+    g.scope, g.person = ANONYMOUS, None
+    if request.endpoint in (None, "static"):
+        return None
+    bearer = request.headers.get("Authorization", "").lower().startswith("bearer ")
+    if bearer and not request.path.startswith("/api/v1/security/"):
+        try:
+            verify_jwt_in_request()
+        except (JWTExtendedException, PyJWTError):
+            return _unauthorised()
+    if request.method in MUTATING and not bearer and request.path != "/api/v1/security/login":
+        csrf.protect()
+    user = current_user._get_current_object() if not bearer else g.get("_jwt_extended_jwt_user", {}).get("loaded_user")
+    if not isinstance(user, Person):
+        return None
+    g.person = g.user = user
+    with database().session(everything("scope")) as s:
+        g.scope = scope_of(user, s)
+    session.permanent = True
+    if user.must_change_password and request.endpoint not in ("MyAccount.password", "SignIn.logout", "Language.choose"):
+        if request.path.startswith("/api/"):
+            abort(403)
+        return redirect(url_for("MyAccount.password"))
+    return None
+
+
+def _unauthorised() -> Response:
+    answer = jsonify({"problems": [{"field": None, "code": "unauthorised", "message": "Sign in first."}]})
+    answer.status_code = 401
+    return answer
+
+
+def demand(registry: str, *verbs: str) -> None:
+    """Whoever asks must hold one of *verbs* on *registry*; strangers are sent to sign in, others told no."""
+    if g.scope.may(registry, *verbs):
+        return
+    if g.person is None:
+        abort(401)
+    abort(403)
+
+
+def local_path(target: str | None) -> str:
+    """*target* when it is a path of ours, else the start page: no redirect leaves the house."""
+    if target and target.startswith("/") and not target.startswith(("//", "/\\")) and not urlsplit(target).netloc:
+        return target
+    return "/"
+
+
+def leave(error: BaseException | None = None) -> None:
+    opened = g.pop("db", None)
+    if opened is not None:
+        opened.close()
+    current_app.appbuilder.session.remove()  # type: ignore[attr-defined]
+
+
+def harden(response: Response) -> Response:
+    """Headers for every answer: nothing foreign, nothing inline, nothing framed, nothing kept by proxies."""
+    headers = response.headers
+    headers.setdefault(
+        "Content-Security-Policy",
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+        "frame-ancestors 'none'; form-action 'self'",
+    )
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    if request.endpoint != "static":
+        headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def install(app: Flask, database_: Database) -> None:
+    app.extensions["yizhan_database"] = database_
+    app.extensions.setdefault("yizhan_clock", read_clock)
+    csrf.init_app(app)
+    app.before_request(enter)
+    app.teardown_request(leave)
+    app.after_request(harden)
+
+
+def sync(s: ScopedSession) -> dict[str, int]:
+    """Write roles and permissions as declared; exact for declared roles, untouched for any other.
+
+    Returns counts of what changed: {"granted": …, "withdrawn": …}.
+    """
+    wanted: dict[str, set[tuple[str, str]]] = {role.value: set(FRAMEWORK) for role in Role}
+    for name, model in registries().items():
+        for grant in model.__admin__.grants:
+            wanted[grant.role.value] |= {(f"can_{verb}", name) for verb in grant.words}
+    permissions = {p.name: p for p in s.scalars(select(Permission))}
+    views = {v.name: v for v in s.scalars(select(ViewMenu))}
+    pairs = {(p.permission.name, p.view_menu.name): p for p in s.scalars(select(PermissionView))}
+    roles = {r.name: r for r in s.scalars(select(FabRole))}
+    counts = {"granted": 0, "withdrawn": 0}
+    for permission, view in sorted(set().union(*wanted.values()) - set(pairs)):
+        for held, kind, word in ((permissions, Permission, permission), (views, ViewMenu, view)):
+            if word not in held:
+                held[word] = kind(name=word)
+                s.add(held[word])
+        pairs[permission, view] = PermissionView(permission=permissions[permission], view_menu=views[view])
+        s.add(pairs[permission, view])
+    for name, grants in wanted.items():
+        role = roles.get(name) or FabRole(name=name)
+        s.add(role)
+        held_now = {(p.permission.name, p.view_menu.name) for p in role.permissions}
+        for pair in sorted(grants - held_now):
+            role.permissions.append(pairs[pair])
+            counts["granted"] += 1
+        for pair in sorted(held_now - grants):
+            role.permissions.remove(pairs[pair])
+            counts["withdrawn"] += 1
+    s.flush()
+    return counts
+
+
+__all__ = ["CSRFError", "commit", "csrf", "database", "db", "demand", "install", "local_path", "now", "sync"]
