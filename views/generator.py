@@ -80,7 +80,8 @@ class RegistryPages(BaseView):
         return self.page(
             "show.html",
             row=row,
-            groups=[(grp.title, self.facts(row, grp.names)) for grp in self.admin.groups],
+            groups=[(grp.title, facts) for grp in self.admin.groups if (facts := self.facts(row, grp.names))],
+            under=[t for n in self.admin.list_cells[0][1:] if (t := display.cell(row, n).text)],
             steps=self.steps(row, events, names),
             clocks=self.clocks(row),
             buttons=self.buttons(row),
@@ -307,8 +308,10 @@ class RegistryPages(BaseView):
         )
 
     def facts(self, row: Any, names: Sequence[str]) -> list[tuple[Spec, display.Cell]]:
+        """What the section says; fields that only rules fill in stay away until they are filled."""
         known = specs(self.model)
-        return [(known[n], display.cell(row, n)) for n in names]
+        cells = [(known[n], display.cell(row, n)) for n in names]
+        return [(spec, c) for spec, c in cells if c.text or c.lines or spec.info.editable != "never"]
 
     def moves(self) -> tuple[Move, ...]:
         return self.admin.life.moves if self.admin.life else ()

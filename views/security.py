@@ -17,7 +17,7 @@ from flask_jwt_extended.exceptions import JWTExtendedException
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from jwt.exceptions import PyJWTError
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -83,6 +83,17 @@ class SecurityManager(FabSecurityManager):
 
     def is_item_public(self, permission_name: str, view_name: str) -> bool:
         return False
+
+    def update_user_auth_stat(self, user: Any, success: bool = True) -> None:
+        """Count the attempt, in UTC and without a new version of the row: signing in edits nothing."""
+        counted = {"fail_login_count": Account.fail_login_count + 1}
+        if success:
+            today = now().replace(tzinfo=None)
+            counted = {"last_login": today, "login_count": Account.login_count + 1, "fail_login_count": 0}
+        with database().session(everything("sign-in"), write=True) as s:
+            empty = {"login_count": func.coalesce(Account.login_count, 0), "fail_login_count": func.coalesce(Account.fail_login_count, 0)}
+            for values in (empty, counted):
+                s.execute(update(Account).where(Account.id == user.id).values(values))
 
     @staticmethod
     def before_request() -> None:
