@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cache
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import JSON, BigInteger, Boolean, Date, DateTime, Integer, String
@@ -62,12 +61,20 @@ class Spec:
         return BadValue(Problem(self.name, code, message, params))
 
 
-@cache
+_known: dict[type[Any], Mapping[str, Spec]] = {}
+
+
 def specs(model: type[Any]) -> Mapping[str, Spec]:
-    """Name → Spec of every declared column and many-to-many relation of *model*."""
+    """Name → Spec of every declared column and many-to-many relation of *model*; made once."""
+    if model not in _known:
+        _known[model] = _specs(model)
+    return _known[model]
+
+
+def _specs(model: type[Any]) -> Mapping[str, Spec]:
     found: dict[str, Spec] = {}
     for name, (column, info) in columns(model).items():
-        default = column.default.arg if column.default is not None and column.default.is_scalar else None
+        default = getattr(column.default, "arg", None) if column.default is not None and column.default.is_scalar else None
         required = not column.nullable and default is None and column.server_default is None
         found[name] = Spec(
             name,
@@ -75,7 +82,7 @@ def specs(model: type[Any]) -> Mapping[str, Spec]:
             info,
             required,
             longest=column.type.length if isinstance(column.type, String) else None,
-            choices=column.type.enum_class if isinstance(column.type, SaEnum) else None,
+            choices=cast("type[LabelEnum] | None", getattr(column.type, "enum_class", None)),
             target=target_of(model, name) if column.foreign_keys else None,
             default=default,
         )

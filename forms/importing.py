@@ -159,10 +159,9 @@ def _values(raw: Mapping[str, str], mapping: Mapping_) -> tuple[dict[str, Any], 
         spec = known.get(name)
         if spec is None or not text.strip():
             continue
-        text = text.strip()
-        text = mapping.values.get(name, {}).get(text, text)
+        said = text.strip()
         try:
-            values[name] = parse(spec, text)
+            values[name] = parse(spec, mapping.values.get(name, {}).get(said, said))
         except BadValue as error:
             problems.append(error.problem)
     return values, problems

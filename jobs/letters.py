@@ -64,7 +64,7 @@ def write_letter(worker: Worker, outbox_id: int, now: datetime) -> None:
 
 def reserve(s: ScopedSession, todo: Outbox, now: datetime, *, demo: bool) -> Letter:
     """The letter of this Event, with its number: the one that an earlier attempt left, or a new one."""
-    kind = LetterKind(todo.kind.partition(".")[2])
+    kind = LetterKind(todo.kind.partition(".")[2])  # type: ignore[call-arg]
     found = s.scalars(select(Letter).where(Letter.event_id == todo.event_id, Letter.kind == kind)).one_or_none()
     if found is not None:
         return found

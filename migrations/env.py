@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 
@@ -18,7 +18,7 @@ def include(obj: Any, name: str | None, type_: str, reflected: bool, compare_to:
     return not (type_ == "table" and reflected and compare_to is None and (name or "").startswith("huey_"))
 
 
-def render(type_: str, obj: Any, autogen_context: Any) -> str | bool:
+def render(type_: str, obj: Any, autogen_context: Any) -> str | Literal[False]:
     """Our own types by their name, so that a migration reads like the declaration."""
     if type_ == "type" and isinstance(obj, Moment):
         autogen_context.imports.add("import models.base")

@@ -27,8 +27,9 @@ def registries() -> MappingProxyType[str, type[Any]]:
     configure_mappers()
     label_relations()
     found: dict[str, type[Any]] = {}
-    models = [m.class_ for m in Base.registry.mappers if hasattr(m.class_, "__admin__")]
-    for model in [Account, *models]:
+    models: list[type[Any]] = [m.class_ for m in Base.registry.mappers if hasattr(m.class_, "__admin__")]
+    every: list[Any] = [Account, *models]
+    for model in every:
         admin = model.__admin__
         if admin.name in found:
             raise RuntimeError(f"two registries are called {admin.name}: {found[admin.name]} and {model}")

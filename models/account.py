@@ -95,7 +95,7 @@ def label_relations() -> None:
     inspect(Account).relationships["roles"].info["field"] = Info(N_("Roles"))
 
 
-Account.__admin__ = Admin(  # type: ignore[attr-defined]
+Account.__admin__ = Admin(
     name="accounts",
     title=N_("Users"),
     one=N_("User"),

@@ -45,7 +45,7 @@ class Outbox(Table):
     note: Mapped[str | None] = field(N_("Note"), String(1000))
 
 
-Outbox.__admin__ = Admin(  # type: ignore[attr-defined]
+Outbox.__admin__ = Admin(
     name="outbox",
     title=N_("Background work"),
     one=N_("Background work"),

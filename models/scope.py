@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from sqlalchemy import Column, Select, TextClause, event, false, or_, true
 from sqlalchemy import Table as SaTable
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
 from sqlalchemy.sql import visitors
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.elements import ClauseElement, ColumnElement
 from sqlalchemy.sql.selectable import FromClause
 
 from models.declare import Admin, Reach
@@ -163,8 +163,7 @@ class ScopedSession(Session):
 
 @event.listens_for(ScopedSession, "do_orm_execute")
 def _apply_scope(state: ORMExecuteState) -> None:
-    session = state.session
-    assert isinstance(session, ScopedSession)
+    session = cast("ScopedSession", state.session)
     scope = session.scope
     if scope.everything or state.execution_options.get(UNSCOPED):
         return
@@ -186,7 +185,7 @@ def _refuse_unscopable(state: ORMExecuteState) -> None:
     if state.is_from_statement:
         raise ScopeError("a statement taken over whole cannot be scoped")
     tables: set[FromClause] = {model.__table__ for model in _scoped}
-    for part in visitors.iterate(state.statement):
+    for part in visitors.iterate(cast("ClauseElement", state.statement)):
         if isinstance(part, TextClause):
             raise ScopeError("text cannot be scoped")
         if not state.is_orm_statement and part in tables:

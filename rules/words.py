@@ -70,7 +70,7 @@ class RuleError(Exception):
         super().__init__("; ".join(f"{p.field or '-'}: {p.code}" for p in self.problems))
 
     @classmethod
-    def one(cls, field: str | None, code: str, message: str, **params: Any) -> Self:
+    def one(cls, field: str | None, code: str, message: str, /, **params: Any) -> Self:
         return cls([Problem(field, code, message, params)])
 
 

@@ -15,10 +15,11 @@ from sqlalchemy import select
 from werkzeug.exceptions import HTTPException
 
 from forms.convert import BadValue, Spec, from_json, json_schema, specs, to_json
-from models.declare import Admin
+from models.declare import Action, Admin
 from models.workflow import act, can, move
 from models.write import remove, save
 from rules.identifiers import mask_identifier
+from rules.lifecycle import Move
 from rules.words import N_, Problem, Problems
 from views import display
 from views.generator import PK, flat, unused
@@ -204,7 +205,7 @@ class RegistryApi(BaseApi):
         for path, operations in ((base, many_rows), (one_row, single)):
             kept = {verb: said for verb, said in operations.items() if verb not in gone}
             api_spec.path(path, parameters=[path_pk] if path == one_row else [], operations=kept)
-        steps = [*(self.admin.life.moves if self.admin.life else ()), *self.admin.actions]
+        steps: list[Move | Action] = [*(self.admin.life.moves if self.admin.life else ()), *self.admin.actions]
         for step in steps if "do" not in gone else ():
             schema = row_schema({n: known[n] for n in step.asks}, {})
             schema["properties"]["version"] = {"type": "integer"}

@@ -21,7 +21,7 @@ from config import LOCALES, ROOT, Config, flask_settings
 from models import registries
 from models.database import Database, is_busy
 from models.message import Message, MessageState
-from models.scope import Forbidden, everything
+from models.scope import ANONYMOUS, Forbidden, everything
 from rules.words import N_
 from views import checks, display, security
 from views.generator import register
@@ -53,7 +53,7 @@ def build(config: Config, database: Database, queue: Any, clock: Callable[[], da
     checks.refuse_mistakes(models.values())
     security.install(app, database)
     # flask-appbuilder's own session signs people in and nothing else; every page has a scoped one (security.db).
-    sign_in = scoped_session(lambda: database.open(everything("sign-in"), write=True))
+    sign_in: Any = scoped_session(lambda: database.open(everything("sign-in"), write=True))  # type: ignore[arg-type]
     with app.app_context():
         Builder(app, sign_in, security_manager_class=security.SecurityManager, update_perms=False)
         app.extensions["babel"].locale_selector = choose_locale
@@ -66,7 +66,7 @@ def build(config: Config, database: Database, queue: Any, clock: Callable[[], da
 
 def choose_locale() -> str:
     chosen = session.get("locale")
-    return chosen if chosen in LOCALES else current_app.config["BABEL_DEFAULT_LOCALE"]
+    return str(chosen if chosen in LOCALES else current_app.config["BABEL_DEFAULT_LOCALE"])
 
 
 def words() -> dict[str, Any]:
@@ -124,13 +124,13 @@ def unread() -> int:
 
 def with_args(**changes: Any) -> str:
     """This address with some arguments changed (None: removed); a new filter starts at the first page."""
-    args = request.args.to_dict(flat=False)
+    args: dict[str, Any] = request.args.to_dict(flat=False)
     if "page" not in changes:
         args.pop("page", None)
     for name, value in changes.items():
         args.pop(name, None)
         if value is not None:
-            args[name] = [str(value)]
+            args[name] = str(value)
     assert request.endpoint is not None
     return url_for(request.endpoint, **(request.view_args or {}), **args)
 
@@ -173,7 +173,7 @@ def say_error(error: Exception) -> Any:
         flash(display.tr(sentence), "warn")
         return redirect(url_for("SignIn.login", next=request.full_path.rstrip("?") if request.method == "GET" else "/"))
     if not hasattr(g, "scope"):
-        g.scope, g.person = security.ANONYMOUS, None
+        g.scope, g.person = ANONYMOUS, None
     if request.path.startswith("/api/"):
         code = {400: "bad_request", 401: "unauthorised", 403: "forbidden", 404: "not_found", 405: "method"}.get(status, "error")
         if isinstance(error, CSRFError):

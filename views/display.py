@@ -49,7 +49,7 @@ def tr(message: str, params: Mapping[str, Any] | None = None) -> str:
         return ""
     if not has_request_context():
         raise NoContext(message)
-    text = gettext(message)
+    text: str = gettext(message)
     return text % {k: say(v) for k, v in params.items()} if params else text
 
 
@@ -68,12 +68,12 @@ def say(value: Any) -> Any:
 def day(value: date) -> str:
     """A date as it is said: 3月2日 this year, 2027年3月2日 otherwise."""
     same_year = value.year == local_day(now()).year
-    return format_date(value, gettext("MMM d") if same_year else gettext("MMM d, y"))
+    return str(format_date(value, gettext("MMM d") if same_year else gettext("MMM d, y")))
 
 
 def moment(value: datetime) -> str:
     same_year = local_day(value).year == local_day(now()).year
-    return format_datetime(value, gettext("MMM d HH:mm") if same_year else gettext("MMM d, y HH:mm"))
+    return str(format_datetime(value, gettext("MMM d HH:mm") if same_year else gettext("MMM d, y HH:mm")))
 
 
 def problem_text(problem: Problem) -> str:
@@ -248,18 +248,18 @@ def _said(spec: Spec | None, value: Any) -> str:
     if spec.kind == "date":
         return day(date.fromisoformat(str(value)))
     if spec.kind == "boolean":
-        return gettext("Yes") if value else gettext("No")
+        return str(gettext("Yes") if value else gettext("No"))
     if spec.info.personal:
         return mask_identifier(str(value))
     if spec.kind == "reference" and spec.target is not None:
         found = db().get(spec.target, value)
-        return label_of(found) if found is not None else gettext("(not visible to you)")
+        return label_of(found) if found is not None else str(gettext("(not visible to you)"))
     if spec.kind == "many":
-        return gettext("%(count)d chosen", count=len(value))
+        return str(gettext("%(count)d chosen", count=len(value)))
     return str(value)
 
 
-def names_of(s: Session, ids: set[int]) -> dict[int, str]:
+def names_of(s: Session, ids: set[int | None]) -> dict[int, str]:
     """Names of the people behind Events, whoever's they are: a record without its author would be none."""
     from models.scope import UNSCOPED
 

@@ -258,7 +258,7 @@ class RegistryPages(BaseView):
     def flash_problems(self, problems: Problems) -> None:
         known = specs(self.model)
         for problem in problems:
-            label = f"{display.tr(known[problem.field].label)}：" if problem.field in known else ""
+            label = f"{display.tr(known[problem.field].label)}：" if problem.field and problem.field in known else ""
             flash(label + display.problem_text(problem), "warn" if problem.warning else "bad")
 
     def form_page(self, form: RowForm, row: Any, problems: Problems | None = None) -> Any:
@@ -307,7 +307,7 @@ class RegistryPages(BaseView):
             template, admin=self.admin, model=self.model, specs=specs(self.model), endpoint=self.endpoint, **context
         )
 
-    def facts(self, row: Any, names: Sequence[str]) -> list[tuple[Spec, display.Cell]]:
+    def facts(self, row: Any, names: Sequence[str]) -> Sequence[tuple[Spec, display.Cell]]:
         """What the section says; fields that only rules fill in stay away until they are filled."""
         known = specs(self.model)
         cells = [(known[n], display.cell(row, n)) for n in names]
@@ -320,18 +320,18 @@ class RegistryPages(BaseView):
         step = self.admin.life.find(action) if self.admin.life else None
         return step or next((a for a in self.admin.actions if a.name == action), None) or abort(404)
 
-    def buttons(self, row: Any) -> list[Button]:
+    def buttons(self, row: Any) -> Sequence[Button]:
         steps: list[Move | Action] = [*can(db(), row)]
         steps += [a for a in self.admin.actions if g.scope.covers(a.name, row)]
         return [Button(s.name, s.label, s.tone, bool(s.asks or s.confirm)) for s in steps]
 
-    def events(self, row: Any) -> list[Event]:
+    def events(self, row: Any) -> Sequence[Event]:
         if g.scope.reading("events") is None:
             return []
         mine = (Event.subject_type == self.admin.name) & (Event.subject_id == row.id)
         return [*db().scalars(select(Event).where(mine).order_by(Event.id.desc()).limit(50))]
 
-    def steps(self, row: Any, events: Sequence[Event], names: Mapping[int, str]) -> list[dict[str, Any]]:
+    def steps(self, row: Any, events: Sequence[Event], names: Mapping[int, str]) -> Sequence[dict[str, Any]]:
         """The progress strip: stations behind, here and ahead, with when and who for those behind."""
         life = self.admin.life
         if life is None or not life.steps:
@@ -353,7 +353,7 @@ class RegistryPages(BaseView):
             for i, station in enumerate(stations)
         ]
 
-    def clocks(self, row: Any) -> list[dict[str, Any]]:
+    def clocks(self, row: Any) -> Sequence[dict[str, Any]]:
         found = []
         for clock in self.admin.clocks:
             due = getattr(row, clock.due)
@@ -364,7 +364,7 @@ class RegistryPages(BaseView):
             found.append({"title": clock.title, "day": display.day(due), "cell": cell, "lines": lines})
         return found
 
-    def related(self, row: Any) -> list[dict[str, Any]]:
+    def related(self, row: Any) -> Sequence[dict[str, Any]]:
         found = []
         for name in self.admin.related:
             model = registries()[name]
@@ -396,7 +396,7 @@ class RegistryPages(BaseView):
             return url_for(f"{name}.show", pk=row.subject_id)
         return None
 
-    def column_heads(self, found: Listing) -> list[dict[str, Any]]:
+    def column_heads(self, found: Listing) -> Sequence[dict[str, Any]]:
         heads = []
         known = specs(self.model)
         for names in self.admin.list_cells:
@@ -411,7 +411,7 @@ class RegistryPages(BaseView):
             return None
         return f"-{name}" if current == name else name
 
-    def filter_controls(self, found: Listing) -> list[dict[str, Any]]:
+    def filter_controls(self, found: Listing) -> Sequence[dict[str, Any]]:
         controls = []
         for name in self.admin.filter_names:
             spec = specs(self.model)[name]

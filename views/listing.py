@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Select, func, inspect, select
 from sqlalchemy.orm import joinedload, selectinload
@@ -125,11 +125,11 @@ def condition(model: type[Any], spec: Spec, texts: list[str], now: datetime) -> 
     if spec.kind in ("choice", "reference"):
         return column.in_([parse(spec, t) for t in texts])  # type: ignore[no-any-return]
     if spec.kind == "integer":
-        return column > 0 if texts[0] == "some" else column == parse(spec, texts[0])
+        return cast("ColumnElement[bool]", column > 0 if texts[0] == "some" else column == parse(spec, texts[0]))
     if spec.kind == "moment":
         start = datetime.combine(parse_day(spec, texts[0]), time(), CHINA).astimezone(UTC)
         return column.between(start, start + timedelta(days=1))  # type: ignore[no-any-return]
-    return column == parse(spec, texts[0])  # type: ignore[no-any-return]
+    return cast("ColumnElement[bool]", column == parse(spec, texts[0]))
 
 
 def parse_day(spec: Spec, text: str) -> Any:

@@ -180,8 +180,10 @@ def greeting() -> str:
     hour = (now() + timedelta(hours=8)).hour
     name = g.person.name
     if hour < 12:
-        return gettext("Good morning, %(name)s", name=name)
-    return gettext("Good afternoon, %(name)s", name=name) if hour < 18 else gettext("Good evening, %(name)s", name=name)
+        return str(gettext("Good morning, %(name)s", name=name))
+    if hour < 18:
+        return str(gettext("Good afternoon, %(name)s", name=name))
+    return str(gettext("Good evening, %(name)s", name=name))
 
 
 class Verify(BaseView):

@@ -15,7 +15,7 @@ from flask_appbuilder.security.sqla.models import Role as FabRole
 from flask_jwt_extended import verify_jwt_in_request
 from flask_jwt_extended.exceptions import JWTExtendedException
 from flask_login import current_user
-from flask_wtf.csrf import CSRFError, CSRFProtect
+from flask_wtf.csrf import CSRFProtect
 from jwt.exceptions import PyJWTError
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -308,4 +308,3 @@ def sync(s: ScopedSession) -> dict[str, int]:
     return counts
 
 
-__all__ = ["CSRFError", "commit", "csrf", "database", "db", "demand", "install", "local_path", "now", "sync"]
