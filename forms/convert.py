@@ -24,6 +24,7 @@ from rules.words import LabelEnum, N_, Problem
 CHINA = ZoneInfo("Asia/Shanghai")
 LARGEST = 2**31 - 1
 LARGEST_ID = 2**63 - 1
+FIRST_YEAR, LAST_YEAR = 1900, 2999
 TRUE = frozenset({"1", "true", "yes", "on", "y", "是"})
 FALSE = frozenset({"0", "false", "no", "off", "n", "否"})
 
@@ -155,10 +156,10 @@ def _moment(spec: Spec, text: str) -> datetime:
         value = datetime.fromisoformat(text)
     except ValueError:
         raise spec.refuse("not_a_moment", N_("This is not a time; write it as 2026-03-02 09:30.")) from None
-    try:
-        return (value if value.tzinfo else value.replace(tzinfo=CHINA)).astimezone(UTC)
-    except OverflowError:
-        raise spec.refuse("not_a_moment", N_("This is not a time; write it as 2026-03-02 09:30.")) from None
+    # Years at the edge of the calendar leave it in another zone, and PostgreSQL would hand them back as an error.
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise spec.refuse("not_a_moment", N_("This is not a time; write it as 2026-03-02 09:30."))
+    return (value if value.tzinfo else value.replace(tzinfo=CHINA)).astimezone(UTC)
 
 
 def _choice(spec: Spec, text: str) -> LabelEnum:

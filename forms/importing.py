@@ -13,13 +13,18 @@ from typing import Any
 from sqlalchemy import inspect
 
 from forms.convert import BadValue, parse, specs
-from forms.tables import Mapping_, load_mapping, mappings, read_rows
+from forms.tables import SURPLUS, Mapping_, load_mapping, mappings, read_rows
 from models.event import plain
 from models.intake import TAKEN, Intake
 from models.item import Item
 from models.scope import Forbidden, ScopedSession
 from models.write import save, snapshot
 from rules.words import LabelEnum, N_, Problem, Problems, RuleError
+
+
+# What places a row; everything else a mapping fills is a field of the item, of one of the KINDS.
+PLACES = frozenset({"department", "department_code", "region_code", "region_name"})
+KINDS = frozenset({"text", "long", "integer", "choice"})
 
 
 class OutcomeKind(LabelEnum):
@@ -76,8 +81,12 @@ def choose_mapping(registry: str, header: list[str], named: str | None) -> Mappi
     """The mapping called *named* (or the TOML file of that path), else the one whose columns the file has."""
     known = mappings(registry)
     if named:
-        found = next((m for m in known if m.name == named), None)
-        return found or load_mapping(Path(named))
+        found = next((m for m in known if m.name == named), None) or load_mapping(Path(named))
+        fields = {name for name, spec in specs(Item).items() if spec.kind in KINDS}
+        if unknown := sorted(set(found.columns) - PLACES - fields):
+            message = N_("The mapping %(name)s cannot be read: %(error)s")
+            raise RuleError.one("mapping", "mapping", message, name=found.name, error=", ".join(unknown)[:200])
+        return found
     found = next((m for m in known if m.fits(header)), None)
     if found is None:
         message = N_("No mapping fits these columns: %(columns)s")
@@ -119,14 +128,18 @@ def _row(
     session: ScopedSession, intake: Intake, mapping: Mapping_, line: int, cells: Mapping[str, str], now: datetime
 ) -> Outcome:
     raw = {ours: cells.get(theirs) or "" for ours, theirs in mapping.columns.items()}
+    intake.begin()
     outcome = Outcome(line, OutcomeKind.Refused, raw.get("local_code", "")[:80].strip(), raw.get("name", "")[:300].strip())
     try:
         with session.begin_nested():
             values, problems = _values(raw, mapping)
+            if SURPLUS in cells:
+                message = N_("More cells than columns; is a comma in the text not quoted?")
+                problems.append(Problem(None, "surplus", message))
             outcome.problems.extend(problems)
             if problems:
                 raise RuleError(problems)
-            item, values, noticed = intake.row(raw, values, line)
+            item, values, noticed = intake.place(raw, values, line)
             new = inspect(item).transient
             before = {} if new else snapshot(item)
             found = save(
@@ -143,8 +156,10 @@ def _row(
                 outcome.changes = changed
                 outcome.kind = OutcomeKind.Changed if changed else OutcomeKind.Unchanged
     except RuleError as error:
+        intake.forget()
         outcome.problems[:] = outcome.problems or error.problems
     except Forbidden:
+        intake.forget()
         message = N_("This row lies outside your department and those below it.")
         outcome.problems[:] = [Problem("department", "forbidden", message)]
     return outcome

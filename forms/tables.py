@@ -14,6 +14,8 @@ from rules.words import N_, RuleError
 MAPPINGS = Path(__file__).parent / "mappings"
 MOST_COLUMNS = 200
 LONGEST_CELL = 20_000
+# The key under which a row carries the cells that no heading stands over.
+SURPLUS = "\x00surplus"
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class Mapping_:
 def load_mapping(path: Path) -> Mapping_:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Mapping_(path.stem, data["title"], data["registry"], data["columns"], data.get("values", {}))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
+        return Mapping_(path.stem, data["title"], data["registry"], dict(data["columns"]), dict(data.get("values", {})))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         message = N_("The mapping %(name)s cannot be read: %(error)s")
         raise RuleError.one("mapping", "mapping", message, name=path.name, error=str(error)) from None
 
@@ -47,7 +49,7 @@ def mappings(registry: str) -> list[Mapping_]:
 
 def decode(data: bytes) -> str:
     """UTF-8 with or without a mark, else GB 18030; anything else is refused."""
-    if b"\x00" in data[:4096]:
+    if b"\x00" in data:
         raise RuleError.one("file", "not_text", N_("This is no text file. Please save the table as CSV."))
     for encoding in ("utf-8-sig", "gb18030"):
         try:
@@ -65,8 +67,12 @@ def read_rows(data: bytes, most: int) -> tuple[list[str], Iterator[tuple[int, di
     head = text.split("\n", 1)[0]
     separator = max(",\t;", key=head.count)
     csv.field_size_limit(LONGEST_CELL)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    header = [name.strip() for name in next(reader)]
+    # strict: a quote that is never closed would otherwise swallow every row after it without a word.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        header = [name.strip() for name in next(reader)]
+    except csv.Error as error:
+        raise unreadable(reader.line_num, error) from None
     if len(header) > MOST_COLUMNS:
         raise RuleError.one("file", "too_wide", N_("At most %(most)d columns."), most=MOST_COLUMNS)
     doubled = sorted({name for name in header if name and header.count(name) > 1})
@@ -83,9 +89,15 @@ def read_rows(data: bytes, most: int) -> tuple[list[str], Iterator[tuple[int, di
                 count += 1
                 if count > most:
                     raise RuleError.one("file", "too_long", N_("At most %(most)d rows at a time."), most=most)
-                yield reader.line_num, dict(zip(header, cells, strict=False))
+                row = dict(zip(header, cells, strict=False))
+                if any(cell.strip() for cell in cells[len(header) :]):
+                    row[SURPLUS] = separator.join(cells[len(header) :])
+                yield reader.line_num, row
         except csv.Error as error:
-            message = N_("Line %(line)d cannot be read: %(error)s")
-            raise RuleError.one("file", "csv", message, line=reader.line_num, error=str(error)) from None
+            raise unreadable(reader.line_num, error) from None
 
     return header, rows()
+
+
+def unreadable(line: int, error: csv.Error) -> RuleError:
+    return RuleError.one("file", "csv", N_("Line %(line)d cannot be read: %(error)s"), line=line, error=str(error))

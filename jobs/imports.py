@@ -15,7 +15,7 @@ from forms.importing import Report, lines, run
 from models import registries
 from models.account import Account
 from models.database import Database
-from models.scope import Scope, everything
+from models.scope import Forbidden, Scope, everything
 from rules.words import RuleError
 
 
@@ -49,6 +49,9 @@ def run_file(config: Config, args: argparse.Namespace) -> int:
             session.close()
     except (OSError, LookupError) as error:
         print(f"run.py: {error}", file=sys.stderr)
+        return 2
+    except Forbidden as error:
+        print(f"run.py: {args.user} may not {error.verb} {error.registry}", file=sys.stderr)
         return 2
     except RuleError as error:
         for problem in error.problems:

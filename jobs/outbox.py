@@ -46,7 +46,10 @@ class Worker:
         except Exception as error:  # whatever it is, the row must say so and be tried again
             log.exception("outbox %s (%s) failed", outbox_id, kind)
             with self.database.session(everything("outbox"), write=True) as s:
-                put_back(s.get_one(Outbox, outbox_id), self.clock(), f"{type(error).__name__}: {error}")
+                row = s.get_one(Outbox, outbox_id)
+                # Where the lease ran out meanwhile, the row is somebody else's, and perhaps done.
+                if row.state is OutboxState.Claimed and row.claimed_at == now:
+                    put_back(row, self.clock(), f"{type(error).__name__}: {error}")
         return True
 
     def run_due(self) -> int:

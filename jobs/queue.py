@@ -18,14 +18,17 @@ log = logging.getLogger(__name__)
 
 
 def storage(config: Config) -> Huey:
-    """The queue follows the database unless HUEY_URL says Redis. SqliteHuey makes its file here, not at import."""
+    """The queue follows the database unless HUEY_URL says Redis. SqliteHuey makes its file here, not at import.
+
+    No results are kept: nobody reads them, so they would pile up for ever.
+    """
     if config.huey_url:
-        return RedisHuey("yizhan", url=config.huey_url)
+        return RedisHuey("yizhan", url=config.huey_url, results=False)
     if config.database.startswith("sqlite"):
         config.instance.mkdir(parents=True, exist_ok=True)
-        return SqliteHuey("yizhan", filename=str(config.instance / "queue.db"))
+        return SqliteHuey("yizhan", filename=str(config.instance / "queue.db"), results=False)
     dsn = config.database.replace("postgresql+psycopg://", "postgresql://")
-    return PostgresHuey("yizhan", dsn=dsn)
+    return PostgresHuey("yizhan", dsn=dsn, results=False)
 
 
 class Queue:
@@ -57,5 +60,6 @@ class Queue:
     def consume(self, workers: int = 2) -> None:
         """Run the worker until it is told to stop; first everything that waited while none ran."""
         huey = self.huey
-        self.worker.run_due()
+        # As a task, not here: the consumer must be there to hear a signal while a long row is worked at.
+        self.tick()
         huey.create_consumer(workers=workers, periodic=True, initial_delay=0.1, max_delay=1.0).run()

@@ -12,7 +12,7 @@ from sqlalchemy import Boolean, ForeignKey, Integer, inspect
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from werkzeug.security import generate_password_hash
 
-from models.base import Info
+from models.base import Info, Moment
 from models.declare import Action, Admin, Grant, Group, MenuGroup, Reach, Role
 from models.department import Department
 from rules.words import N_, Problem
@@ -86,6 +86,8 @@ _labels = {
     "active": Info(N_("May sign in")),
     "last_login": Info(N_("Last sign-in"), editable="never"),
 }
+# flask-appbuilder keeps this one as naive local time; ours is an aware moment, written in views/security.py.
+Account.__table__.c.last_login.type = Moment()
 for _name, _info in _labels.items():
     Account.__table__.c[_name].info["field"] = _info
 

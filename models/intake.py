@@ -31,12 +31,15 @@ class Intake:
     def __init__(self, session: ScopedSession, now: datetime, *, take_over: bool) -> None:
         self.session, self.now, self.take_over = session, now, take_over
         self.regions: dict[str, Region] = {r.code: r for r in session.scalars(select(Region))}
-        found = session.scalars(select(Department))
+        found = session.scalars(select(Department)).all()
         self.departments: dict[tuple[int, str], Department] = {(d.region_id, d.name): d for d in found}
-        self.items: dict[tuple[int, str], Item] = {}
-        self.names: dict[tuple[int, str], int] = {}
+        self.governments = {d.region_id: d for d in found if d.kind is DepartmentKind.Government}
+        self.made: list[tuple[dict[Any, Any], Any]] = []
+        # By what the file says, never by ids: a refused row gives back the ids of what was made for it.
+        self.items: set[tuple[str, str]] = set()
+        self.names: dict[tuple[str, str, str], int] = {}
 
-    def row(self, raw: Mapping[str, str], values: dict[str, Any], line: int) -> tuple[Item, dict[str, Any], Problems]:
+    def place(self, raw: Mapping[str, str], values: dict[str, Any], line: int) -> tuple[Item, dict[str, Any], Problems]:
         """(the item meant, new or found; its values; what was noticed). Raises RuleError when it cannot be placed."""
         noticed = Problems()
         region = self.region(clean(raw.get("region_code", "")), clean(raw.get("region_name", "")), noticed)
@@ -44,10 +47,10 @@ class Intake:
         code = values.get("local_code")
         if not code:
             raise RuleError.one("local_code", "required", N_("Please fill in this field."))
-        if (region.id, code) in self.items:
+        if (region.code, code) in self.items:
             raise RuleError.one("local_code", "twice_in_file", N_("This code stands twice in the file."))
         item = self.session.scalars(select(Item).where(Item.region_id == region.id, Item.local_code == code)).one_or_none()
-        same_name = self.names.setdefault((seat.id, str(values.get("name"))), line)
+        same_name = self.names.setdefault((region.code, seat.name, str(values.get("name"))), line)
         if same_name != line:
             message = N_("Line %(line)d has the same name in the same department.")
             noticed.append(Problem("name", "same_name", message, {"line": same_name}, warning=True))
@@ -59,7 +62,7 @@ class Intake:
         elif item.department_id != seat.id:
             message = N_("This item belongs to “%(name)s” here; the department is not changed by an import.")
             noticed.append(Problem("department_id", "other_department", message, {"name": item.department.name}, warning=True))
-        self.items[region.id, code] = item
+        self.items.add((region.code, code))
         return item, values, noticed
 
     def region(self, code: str, name: str, noticed: Problems) -> Region:
@@ -69,7 +72,7 @@ class Intake:
         found = self.regions.get(short) or self.regions.get(code)
         if found is not None:
             return found
-        if not self.take_over:
+        if not self.take_over or not self.session.scope.may("regions", "add"):
             raise RuleError.one("region_code", "no_region", N_("There is no region %(code)s."), code=short)
         above = [self.regions[short[:n]] for n in (9, 6, 4, 2) if n < len(short) and short[:n] in self.regions]
         values = {
@@ -80,7 +83,7 @@ class Intake:
         }
         region = Region()
         self._make(region, values, "region_code")
-        self.regions[short] = region
+        self._keep(self.regions, short, region)
         if not name:
             message = N_("Region %(code)s was not known; please give it its name.")
             noticed.append(Problem("region_code", "region_made", message, {"code": short}, warning=True))
@@ -91,6 +94,7 @@ class Intake:
             raise RuleError.one("department", "required", N_("Please fill in this field."))
         found = self.departments.get((region.id, name))
         verdict = check_uscc(code, strict=False) if code else None
+        credit_code = verdict.normalised if verdict is not None and verdict.valid else None
         if verdict is not None and not verdict.valid:
             reason = str(verdict.reason)
             noticed.append(Problem("department_code", f"code_{reason}", REASONS[reason], warning=True))
@@ -98,28 +102,40 @@ class Intake:
             if not self.take_over:
                 message = N_("There is no department “%(name)s” in this region.")
                 raise RuleError.one("department", "no_department", message, name=name[:60])
-            parent = self.government(region)
+            parent = self.governments.get(region.id)  # below which its departments stand
             found = Department()
             values = {
                 "name": name,
                 "kind": DepartmentKind.Functional,
                 "region_id": region.id,
                 "parent_id": parent.id if parent else None,
-                "credit_code": code if verdict is not None and verdict.valid else None,
-                "aliases": [code] if verdict is not None and not verdict.valid else None,
+                "credit_code": credit_code,
+                "aliases": [code] if code and not credit_code else None,
             }
             self._make(found, values, "department")
-            self.departments[region.id, name] = found
+            self._keep(self.departments, (region.id, name), found)
             message = N_("Department “%(name)s” was not known and is made.")
             noticed.append(Problem("department", "department_made", message, {"name": name}, warning=True))
-        elif code and self.take_over and code != found.credit_code and code not in (found.aliases or ()):
-            self._change(found, {"aliases": [*(found.aliases or ()), code]}, "department_code")
+        elif code and self.take_over and found.credit_code not in (code, credit_code or code):
+            # A true credit code takes the empty place for one, whichever row brings it; all others are aliases.
+            if credit_code and found.credit_code is None:
+                self._change(found, {"credit_code": credit_code}, "department_code")
+            elif code not in (found.aliases or ()):
+                self._change(found, {"aliases": [*(found.aliases or ()), code]}, "department_code")
         return found
 
-    def government(self, region: Region) -> Department | None:
-        """The government of *region*, below which its departments stand."""
-        seats = [d for d in self.departments.values() if d.region_id == region.id]
-        return next((d for d in seats if d.kind is DepartmentKind.Government), None)
+    def begin(self) -> None:
+        """A new row, in a savepoint of its own."""
+        self.made.clear()
+
+    def forget(self) -> None:
+        """The row was refused: what was made for it went with its savepoint, so the next row makes it again."""
+        for known, key in self.made:
+            del known[key]
+
+    def _keep(self, known: dict[Any, Any], key: Any, row: Any) -> None:
+        known[key] = row
+        self.made.append((known, key))
 
     def _make(self, row: Any, values: dict[str, Any], blamed: str) -> None:
         problems = save(self.session, row, values, now=self.now, also=("aliases",))

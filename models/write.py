@@ -60,7 +60,8 @@ def save(
         if found.errors:
             raise RuleError(found)
         session.scope.demand(verb, row)
-        if not new and not inspect(row).modified:
+        # Rules set what they derive each time; only a value that differs from the stored one makes a change.
+        if not new and not session.is_modified(row):
             return found
         if isinstance(row, Row):
             stamp(session, row, now)

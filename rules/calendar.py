@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
-import chinese_calendar  # type: ignore[import-untyped]  # it ships no annotations
+import chinese_calendar
 
 from rules.words import N_
 

@@ -88,12 +88,12 @@ class SecurityManager(FabSecurityManager):
         """Count the attempt, in UTC and without a new version of the row: signing in edits nothing."""
         counted = {"fail_login_count": Account.fail_login_count + 1}
         if success:
-            today = now().replace(tzinfo=None)
-            counted = {"last_login": today, "login_count": Account.login_count + 1, "fail_login_count": 0}
-        with database().session(everything("sign-in"), write=True) as s:
-            empty = {"login_count": func.coalesce(Account.login_count, 0), "fail_login_count": func.coalesce(Account.fail_login_count, 0)}
-            for values in (empty, counted):
-                s.execute(update(Account).where(Account.id == user.id).values(values))
+            counted = {"last_login": now(), "login_count": Account.login_count + 1, "fail_login_count": 0}
+        none_yet = {n: func.coalesce(getattr(Account, n), 0) for n in ("login_count", "fail_login_count")}
+        # In flask-appbuilder's own session: it holds the write lock already, so another would wait for it for ever.
+        for values in (none_yet, counted):
+            self.session.execute(update(Account).where(Account.id == user.id).values(values))
+        self.session.commit()
 
     @staticmethod
     def before_request() -> None:

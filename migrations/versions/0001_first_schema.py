@@ -243,7 +243,7 @@ def upgrade() -> None:
     sa.Column('password', sa.String(length=256), nullable=True),
     sa.Column('active', sa.Boolean(), nullable=True),
     sa.Column('email', sa.String(length=320), nullable=False),
-    sa.Column('last_login', sa.DateTime(), nullable=True),
+    sa.Column('last_login', models.base.Moment(), nullable=True),
     sa.Column('login_count', sa.Integer(), nullable=True),
     sa.Column('fail_login_count', sa.Integer(), nullable=True),
     sa.Column('created_on', sa.DateTime(), nullable=True),

@@ -100,11 +100,15 @@ def test_how_much_there_is(s: ScopedSession) -> None:
 
 def test_departments_hang_together(s: ScopedSession) -> None:
     for row in s.scalars(select(Department)):
-        assert row.credit_code and check_uscc(row.credit_code).valid, row.name
-        assert row.short and row.address and (row.phone or "").startswith("0531-0000")
-        assert row.region.path and (row.path or "").endswith(f"/{row.id}/")
+        assert check_uscc(row.credit_code or "").valid, row.name
+        assert row.short
+        assert row.address
+        assert (row.phone or "").startswith("0531-0000")
+        assert row.region.path
+        assert (row.path or "").endswith(f"/{row.id}/")
         if row.kind is DepartmentKind.Management:
-            assert row.parent is not None and row.parent.kind is DepartmentKind.Government
+            assert row.parent is not None
+            assert row.parent.kind is DepartmentKind.Government
         if row.parent is not None:
             assert row.region.path.startswith(row.parent.region.path or "?"), row.name
     codes = list(s.scalars(select(Department.credit_code)))
@@ -114,7 +118,7 @@ def test_departments_hang_together(s: ScopedSession) -> None:
 def test_every_code_is_valid(s: ScopedSession) -> None:
     assert all(check_basic_code(code).valid for code in s.scalars(select(CatalogueItem.basic_code)))
     for row in s.scalars(select(Item).where(Item.origin == Origin.Ours)):
-        assert row.national_code and check_implementation_code(row.national_code).valid, row.name
+        assert check_implementation_code(row.national_code or "").valid, row.name
         assert row.level is not None
         assert row.national_code == f"{row.department.credit_code}{row.level.value}{row.basic_code}"
         assert row.catalogue_item is not None
@@ -126,7 +130,8 @@ def test_every_code_is_valid(s: ScopedSession) -> None:
 
 def test_promises_keep_within_the_law(s: ScopedSession) -> None:
     for row in s.scalars(select(Item).where(Item.origin == Origin.Ours)):
-        assert row.promise_days is not None and row.statutory_days is not None
+        assert row.promise_days is not None
+        assert row.statutory_days is not None
         assert 0 < row.promise_days <= row.statutory_days
 
 
@@ -162,7 +167,8 @@ def test_people_and_their_passwords(loaded: Config, s: ScopedSession) -> None:
         assert check_password_hash(account.password, password)
         assert who.endswith(account.name)
         assert account.email == f"{username}@example.invalid"
-        assert account.active and not account.must_change_password
+        assert account.active
+        assert not account.must_change_password
     roles = Counter(role.name for a in accounts.values() for role in a.roles)
     assert roles == {
         Role.Administrator.value: 1,
@@ -205,7 +211,8 @@ def test_decisions_are_the_approvers(s: ScopedSession) -> None:
     kinds = Counter(s.scalars(select(Outbox.kind)))
     assert kinds == {"remind.notice": 8, "letter.acceptance": 1, "letter.refusal": 1}
     refused = s.scalars(select(Case).where(Case.state == CaseState.Refused)).one()
-    assert refused.refusal_reason and refused.competent == "泉城市明湖区行政审批服务局"
+    assert refused.refusal_reason
+    assert refused.competent == "泉城市明湖区行政审批服务局"
 
 
 def test_one_moment_and_whole_chains(s: ScopedSession) -> None:

@@ -1,0 +1,292 @@
+"""A world with rows of the health bureau (鲤) whose ids and words are unmistakable, and everybody signed in.
+
+Ids of the owner's rows begin at 7,000,000: an answer about a foreign id and one about an id that nobody has can
+then be compared letter by letter once such numbers are blotted out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import JSON, Boolean, Date, Enum, Integer, String, inspect, select, text
+
+from forms.convert import Spec, specs, to_input
+from jobs.outbox import Worker
+from models import registries
+from models.account import Account, set_password
+from models.base import Moment
+from models.case import ApplicantKind, Case, Channel
+from models.catalogue_item import CatalogueItem, ExerciseLevel, ItemType
+from models.database import Database
+from models.declare import Admin, Reach, Role
+from models.department import Department
+from models.event import Event
+from models.item import Item
+from models.legal_basis import LegalBasis
+from models.letter import Letter
+from models.scope import ScopedSession, door, everything
+from models.workflow import move
+from models.write import save
+from tests.conftest import Browser, Clock, DeafQueue
+from tests.world import NOW, PASSWORD, PEOPLE, World, put
+
+FIRST_ID = 7_000_000
+NOBODYS_ID = 7_999_999
+RESIDENT = "110105198806150024"
+PHONE = "13900007777"
+# How wide a reach must be before somebody reaches the owner's rows.
+NEED = {
+    "clerk": Reach.mine,
+    "colleague": Reach.own,
+    "approver": Reach.own,
+    "manager": Reach.subtree,
+    "outsider": Reach.all,
+    "stranger": Reach.all,
+    "auditor": Reach.all,
+    "admin": Reach.all,
+}
+FOREIGN = ("outsider", "stranger", "anonymous")
+COUNTED = {"login_count", "fail_login_count", "last_login"}
+
+
+@dataclass
+class House:
+    app: Flask
+    database: Database
+    clock: Clock
+    world: World
+    browsers: dict[str, Browser]
+    rows: dict[str, tuple[int, int]] = field(default_factory=dict)  # registry → (id, version) of one row of the owner
+    words: list[str] = field(default_factory=list)
+
+    def dump(self) -> dict[str, list[Any]]:
+        """Everything stored, but for the counters of sign-ins."""
+        found = {}
+        with self.database.engine.connect() as connection:
+            for name, model in registries().items():
+                table = inspect(model).local_table
+                columns = [c for c in table.columns if c.name not in COUNTED]
+                found[name] = [tuple(r) for r in connection.execute(select(*columns).order_by(table.c.id))]
+        return found
+
+    def leaks(self, body: str) -> list[str]:
+        return [w for w in self.words if w in body]
+
+    def bearer(self, person: str) -> dict[str, str]:
+        if person not in self._tokens:
+            sent = {"username": person, "password": PASSWORD, "provider": "db"}
+            answer = self.app.test_client().post("/api/v1/security/login", json=sent)
+            self._tokens[person] = answer.get_json()["access_token"]
+        return {"Authorization": f"Bearer {self._tokens[person]}"}
+
+    _tokens: dict[str, str] = field(default_factory=dict)
+
+
+class OneToken(Browser):
+    """A browser that asks for its CSRF token once: it stays the same for the whole session."""
+
+    kept: str | None = None
+
+    def token(self) -> str:
+        self.kept = self.kept or super().token()
+        return self.kept
+
+
+def furnish(app: Flask, database: Database, worker: Worker, clock: Clock) -> House:
+    app.extensions["yizhan_queue"] = DeafQueue()
+    app.appbuilder.sm.limiter.enabled = False  # type: ignore[attr-defined]
+    world = World(database)
+    high_ids(database)
+    rows = build(database, worker, clock, world)
+    browsers = {name: OneToken(app.test_client()) for name in (*PEOPLE, "anonymous")}
+    for name in PEOPLE:
+        assert browsers[name].post("/login/", {"username": name, "password": PASSWORD}).status_code == 302
+        browsers[name].kept = None  # signing in makes a new session
+    return House(app, database, clock, world, browsers, rows, words_of(database))
+
+
+def high_ids(database: Database) -> None:
+    with database.writing.connect() as connection:
+        for model in registries().values():
+            table = inspect(model).local_table.name
+            if database.is_sqlite:
+                connection.execute(text("DELETE FROM sqlite_sequence WHERE name = :t"), {"t": table})
+                made = "INSERT INTO sqlite_sequence (name, seq) VALUES (:t, :n)"
+                connection.execute(text(made), {"t": table, "n": FIRST_ID})
+                continue
+            sequence = connection.scalar(text("SELECT pg_get_serial_sequence(:t, 'id')"), {"t": f'"{table}"'})
+            sequence = sequence or f"{table}_id_seq"
+            connection.execute(text(f"SELECT setval('{sequence}', {FIRST_ID})"))
+        connection.commit()
+
+
+def build(database: Database, worker: Worker, clock: Clock, world: World) -> dict[str, tuple[int, int]]:
+    """The owner's rows, made as people make them: item, case, letter, message, account and their Events."""
+    bureau = world.id(Department, name="东城区卫生健康局")
+    clerk = world.account("clerk")
+    with database.session(everything("house"), write=True) as s:
+        for claimed in s.scalars(select(CatalogueItem)):  # read by all, so it must not carry the owner's mark
+            put_again(s, claimed, name=f"目录{claimed.id}")
+        basis = s.scalars(select(LegalBasis.id)).first()
+        item = put(
+            s,
+            Item(),
+            name="水产许可锦鲤",
+            item_type=ItemType.Licence,
+            basic_code="000124001000",
+            level=ExerciseLevel.County,
+            department_id=bureau,
+            legal_basis_id=basis,
+            local_code="LOCAL-KOI",
+            statutory_days=20,
+            promise_days=5,
+        )
+        assert not move(s, item, "publish", now=NOW).errors
+        seat = Account()
+        set_password(seat, PASSWORD, change=False)
+        roles = [r.id for r in s.get_one(Account, clerk).roles]
+        values = {"username": "koi", "last_name": "锦鲤", "email": "koi@example.invalid", "active": True}
+        put(s, seat, **values, department_id=bureau, roles=roles)
+    with database.session(everything("house", clerk), write=True) as s:
+        told = {"applicant_kind": ApplicantKind.Person, "identifier": RESIDENT, "phone": PHONE, "channel": Channel.Window}
+        cases = []
+        for applicant in ("锦鲤甲", "锦鲤乙"):
+            cases.append(Case())
+            received = NOW - timedelta(hours=2)
+            put(s, cases[-1], item_id=item.id, applicant=applicant, received_at=received, **told)
+        assert not move(s, cases[1], "accept", now=NOW).errors
+    worker.run_due()
+    clock.moment = NOW + timedelta(days=9)
+    worker.run_due()  # by now the reminders are due as well
+    made: dict[str, tuple[int, int]] = {}
+    with database.session(everything("house"), write=True) as s:
+        for name, model in registries().items():
+            row = owners(s, model, bureau, clerk)
+            if row is None:
+                row = sample(s, model, bureau, clerk)
+            made[name] = (row.id, getattr(row, "version", 1))
+        made["cases"] = (cases[0].id, s.get_one(Case, cases[0].id).version)
+        assert s.scalars(select(Letter.pdf).where(Letter.case_id == cases[1].id)).one()
+    return made
+
+
+def put_again(s: ScopedSession, row: Any, **values: Any) -> None:
+    assert not save(s, row, values, now=NOW, expected_version=row.version).errors
+
+
+def owners(s: ScopedSession, model: type[Any], bureau: int, clerk: int) -> Any:
+    """The newest row that belongs to the owner, or of a reference registry any row."""
+    admin: Admin = model.__admin__
+    statement = select(model).order_by(model.id.desc()).limit(1)
+    if not admin.scoped:
+        return s.scalars(statement).first()
+    if admin.owner:
+        return s.scalars(statement.where(getattr(model, admin.owner) == clerk)).first()
+    statement = statement.where(getattr(model, admin.departments[0]) == bureau)
+    if model is Event:
+        statement = statement.where(Event.subject_type == "cases")
+    return s.scalars(statement).first()
+
+
+def sample(s: ScopedSession, model: type[Any], bureau: int, clerk: int) -> Any:
+    """A row for a registry this file has never heard of: only what the columns demand, past the rules."""
+    admin: Admin = model.__admin__
+    row = model()
+    for name, column in inspect(model).columns.items():
+        if column.primary_key or name == "version" or (column.nullable and name not in (*admin.departments, admin.owner)):
+            continue
+        if name in admin.departments or name == admin.owner:
+            setattr(row, name, bureau if name in admin.departments else clerk)
+        elif column.default is None and column.server_default is None:
+            setattr(row, name, filler(s, specs(model).get(name), column))
+    with door(s):
+        s.add(row)
+    return row
+
+
+def filler(s: ScopedSession, spec: Spec | None, column: Any) -> Any:
+    if spec is not None and spec.kind == "reference":
+        target = next(iter(column.foreign_keys)).column
+        return s.execute(select(target).order_by(target.desc()).limit(1)).scalar()
+    kind = column.type
+    if isinstance(kind, Enum):
+        return next(iter(kind.enum_class))  # type: ignore[arg-type]
+    for type_, value in ((Moment, NOW), (Date, date(2026, 6, 17)), (Boolean, False), (Integer, 1), (JSON, [])):
+        if isinstance(kind, type_):
+            return value
+    assert isinstance(kind, String), f"tests/views/house.py has no sample for {column}"
+    return "样例鲤"[: kind.length]
+
+
+def words_of(database: Database) -> list[str]:
+    """What only the owner's rows say."""
+    words = ["鲤", RESIDENT, PHONE, "LOCAL-KOI", "koi@", "东卫健 2026", "东卫健受"]
+    with database.session(everything("house")) as s:
+        bureau = select(Department.id).where(Department.name == "东城区卫生健康局").scalar_subquery()
+        for letter in s.scalars(select(Letter).where(Letter.department_id == bureau)):
+            words += [letter.number, letter.code, str(letter.sha256)]
+        words += s.scalars(select(Case.number).where(Case.department_id == bureau))
+        words += s.scalars(select(Event.hash).where(Event.department_id == bureau, Event.subject_type != "departments"))
+    return words
+
+
+def blotted(body: str) -> str:
+    """*body* without CSRF tokens and without the ids under comparison."""
+    body = re.sub(r'(name="csrf-token" content|name="csrf_token" value)="[^"]+"', r"\1", body)
+    return re.sub(rf"{FIRST_ID // 10_000}\d{{4}}|{NOBODYS_ID}", "#", body)
+
+
+def reach_of(person: str, admin: Admin, *verbs: str) -> Reach | None:
+    """What the declaration grants, said anew: the product's own reckoning is what is on trial."""
+    role: Role = PEOPLE[person][2]
+    found = [g.reach for g in admin.grants if g.role is role and set(verbs) & set(g.words)]
+    return max(found, default=None)
+
+
+def sees(person: str, admin: Admin) -> bool:
+    """May *person* read the owner's rows of this registry?"""
+    if person == "anonymous":
+        return False
+    reach = reach_of(person, admin, "list", "show")
+    return reach is not None and (not admin.scoped or reach >= NEED[person])
+
+
+def typed(model: type[Any], row: Any) -> dict[str, Any]:
+    """What the edit form of *row* would send back unchanged."""
+    sent: dict[str, Any] = {}
+    for name, spec in specs(model).items():
+        if spec.info.editable == "always" and spec.kind != "json":
+            value = getattr(row, name)
+            sent[name] = [str(o.id) for o in value] if spec.kind == "many" else to_input(spec, value)
+    return sent
+
+
+def invented(model: type[Any], references: dict[str, int]) -> dict[str, str]:
+    """Values for a new row of *model* that leads to the given rows (registry → id)."""
+    sent = {}
+    for name, spec in specs(model).items():
+        if spec.info.editable == "never":
+            continue
+        if spec.kind == "reference" and spec.target is not None:
+            sent[name] = str(references.get(spec.target.__admin__.name, NOBODYS_ID))
+        elif spec.choices is not None:
+            sent[name] = str(next(iter(spec.choices)).value)
+        elif spec.kind in ("date", "moment"):
+            sent[name] = "2026-06-16" + ("T09:00" if spec.kind == "moment" else "")
+        elif spec.kind in ("text", "long"):
+            sent[name] = "盗"
+        elif spec.kind == "integer":
+            sent[name] = str(spec.info.minimum or 1)
+    return sent
+
+
+
+def all_rules(app: Flask) -> Iterator[Any]:
+    yield from sorted(app.url_map.iter_rules(), key=lambda r: (r.rule, sorted(r.methods or ())))
+
+
