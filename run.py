@@ -12,6 +12,8 @@ from typing import Any
 import config as settings
 from config import Config
 
+log = logging.getLogger("yizhan")
+
 
 def create_app(config: Config, *, clock: Callable[[], datetime] | None = None, database: Any = None) -> Any:
     """The web application over *config*; mistakes in declarations are all told at once, before the first page."""
@@ -28,19 +30,27 @@ def create_app(config: Config, *, clock: Callable[[], datetime] | None = None, d
 def _serve(config: Config, args: argparse.Namespace) -> int:
     import waitress
 
+    from jobs.setup import follow_parent
+
     app = create_app(config)
-    print(f"{config.address}", flush=True)
-    waitress.serve(app, host=config.host, port=config.port, threads=config.threads, ident=None)
+    follow_parent()
+    log.info("listening on %s", config.address)
+    try:
+        waitress.serve(app, host=config.host, port=config.port, threads=config.threads, ident=None, _quiet=True)
+    except KeyboardInterrupt:
+        log.info("stopped")
     return 0
 
 
 def _worker(config: Config, args: argparse.Namespace) -> int:
     from jobs.outbox import Worker
     from jobs.queue import Queue
+    from jobs.setup import follow_parent
     from models import registries
     from models.database import Database
 
     registries()
+    follow_parent()
     Queue(config, Worker(Database(config.database), config)).consume(args.workers)
     return 0
 
@@ -166,6 +176,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"run.py: {error}", file=sys.stderr)
         return 2
     logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for chatty in ("huey", "flask_appbuilder", "alembic", "waitress", "fontTools"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
     result: int = args.run(config, args)
     return result
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
 from datetime import UTC, datetime
+from http import HTTPStatus
 from types import FrameType
 
 from alembic import command
@@ -24,6 +28,7 @@ from models.scope import everything
 from models.write import save
 
 ACCOUNTS_FILE = "demo-accounts.txt"
+PARENT = "YIZHAN_PARENT"
 
 
 def alembic(database: Database) -> AlembicConfig:
@@ -74,10 +79,12 @@ def create_admin(config: Config, username: str, name: str, email: str | None) ->
     return 0
 
 
-def prepare(config: Config) -> bool:
-    """Schema, roles, calendar; the demonstration where nothing is there yet. True when it was just loaded."""
+def prepare(config: Config) -> None:
+    """Messages, schema, roles, calendar; the demonstration where nothing is there yet."""
     from run import main
+    from translations.catalog import compile_all
 
+    compile_all()
     migrate(config)
     registries()
     database = Database(config.database)
@@ -94,23 +101,29 @@ def prepare(config: Config) -> bool:
         with database.session(everything("sync"), write=True) as s:
             sync(s)
     database.dispose()
-    return fresh
 
 
 def up(config: Config) -> int:
     """Web server and worker in the foreground; Ctrl-C (or SIGTERM) stops both, and one that dies takes the other along."""
-    fresh = prepare(config)
-    children = [subprocess.Popen([sys.executable, str(ROOT / "run.py"), name]) for name in ("serve", "worker")]
+    prepare(config)
+    # In sessions of their own, so that Ctrl-C reaches them once, through us, and not from the terminal as well.
+    command_line = [sys.executable, str(ROOT / "run.py")]
+    environment = {**os.environ, PARENT: str(os.getpid())}
+    children = [
+        subprocess.Popen([*command_line, name], env=environment, start_new_session=True) for name in ("serve", "worker")
+    ]
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
-    greet(config, fresh)
     status = 0
     try:
+        greeted = False
         while all(child.poll() is None for child in children):
-            time.sleep(0.2)
+            if not greeted and (greeted := answers(config)):
+                greet(config)
+            time.sleep(0.1)
         status = 1
     except KeyboardInterrupt:
         pass
@@ -126,7 +139,29 @@ def up(config: Config) -> int:
     return status
 
 
-def greet(config: Config, fresh: bool) -> None:
+def answers(config: Config) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{config.host}:{config.port}/health/", timeout=1) as answer:
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
+
+
+def follow_parent() -> None:
+    """End together with the process that started us, even where it was killed and could not tell."""
+    parent = os.environ.get(PARENT)
+    if parent is None:
+        return
+
+    def watch() -> None:
+        while os.getppid() == int(parent):
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def greet(config: Config) -> None:
     accounts = config.instance / ACCOUNTS_FILE
     print(f"\n一站 Yizhan  {config.address}\n", flush=True)
     if config.demo and accounts.exists():
