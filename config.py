@@ -96,7 +96,7 @@ def _with_secret(config: Config) -> Config:
         raise ConfigError("SECRET_KEY must be set when YIZHAN_DEMO=0")
     path = config.instance / "secret_key"
     if not path.exists():
-        config.instance.mkdir(parents=True, exist_ok=True)
+        config.instance.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(path, secrets.token_urlsafe(48))
     return Config(**{**config.__dict__, "secret_key": path.read_text().strip()})
 
@@ -104,6 +104,7 @@ def _with_secret(config: Config) -> Config:
 def write_private(path: Path, text: str) -> None:
     """Write a file that nobody but its owner may read, from its first byte on."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.fchmod(handle, 0o600)  # the mode above counts only for a file that is new
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         stream.write(text)
 

@@ -30,7 +30,7 @@ def create_app(config: Config, *, clock: Callable[[], datetime] | None = None, d
 def _serve(config: Config, args: argparse.Namespace) -> int:
     import waitress
 
-    from jobs.setup import follow_parent
+    from jobs.launch import follow_parent
 
     app = create_app(config)
     follow_parent()
@@ -45,7 +45,7 @@ def _serve(config: Config, args: argparse.Namespace) -> int:
 def _worker(config: Config, args: argparse.Namespace) -> int:
     from jobs.outbox import Worker
     from jobs.queue import Queue
-    from jobs.setup import follow_parent
+    from jobs.launch import follow_parent
     from models import registries
     from models.database import Database
 
@@ -56,7 +56,7 @@ def _worker(config: Config, args: argparse.Namespace) -> int:
 
 
 def _up(config: Config, args: argparse.Namespace) -> int:
-    from jobs.setup import up
+    from jobs.launch import up
 
     return up(config)
 
@@ -69,17 +69,15 @@ def _migrate(config: Config, args: argparse.Namespace) -> int:
 
 
 def _sync(config: Config, args: argparse.Namespace) -> int:
+    from jobs.setup import write_declared
     from models import registries
     from models.database import Database
-    from models.scope import everything
-    from models.work_day import seed_calendar
-    from views.security import sync
 
     registries()
-    with Database(config.database).session(everything("sync"), write=True) as s:
-        counts = sync(s)
-        days = seed_calendar(s, datetime.now(UTC))
-    print(f"permissions granted {counts['granted']}, withdrawn {counts['withdrawn']}; calendar days added {days}")
+    counts = write_declared(Database(config.database))
+    print(
+        f"permissions granted {counts['granted']}, withdrawn {counts['withdrawn']}; calendar days added {counts['days']}"
+    )
     return 0
 
 
@@ -103,6 +101,9 @@ def _create_admin(config: Config, args: argparse.Namespace) -> int:
 def _load_demo(config: Config, args: argparse.Namespace) -> int:
     from jobs.demo import load
 
+    if not config.demo:
+        print("run.py: load-demo is for YIZHAN_DEMO=1: demonstration letters must carry their mark", file=sys.stderr)
+        return 2
     load(config)
     return 0
 

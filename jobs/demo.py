@@ -18,8 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Enum, func, inspect, select
 
-from config import Config
-from jobs.setup import ACCOUNTS_FILE, write_accounts
+from config import Config, write_private
 from models import registries
 from models.account import Account, new_password, set_password
 from models.case import Case
@@ -33,6 +32,8 @@ from models.write import save
 from rules.calendar import Calendar
 from rules.deadlines import SHANGHAI, local_day
 from rules.words import Problems
+
+ACCOUNTS_FILE = "demo-accounts.txt"
 
 DATA = Path(__file__).with_suffix(".toml")
 
@@ -193,3 +194,10 @@ def demand(problems: Problems, registry: str, given: Mapping[str, Any]) -> None:
     if problems.errors:
         found = "; ".join(f"{p.field or '-'}: {p.code}" for p in problems.errors)
         raise RuntimeError(f"demonstration, {registry} {dict(given)}: {found}")
+
+
+def write_accounts(config: Config, accounts: list[tuple[str, str, str]]) -> None:
+    """The demonstration accounts (user name, password, who it is), readable by their owner alone."""
+    width = max(len(username) for username, _, _ in accounts)
+    lines = [f"{username:<{width}}  {password}  {who}" for username, password, who in accounts]
+    write_private(config.instance / ACCOUNTS_FILE, "\n".join(lines) + "\n")

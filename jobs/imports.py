@@ -65,7 +65,7 @@ def scope_for(database: Database, username: str | None) -> Scope:
     """The whole system's, or that of one person, as if they had uploaded the file."""
     if username is None:
         return everything("import")
-    from views.security import person_scope
+    from models.access import person_scope
 
     with database.session(everything("import")) as s:
         account = s.scalars(select(Account).where(Account.username == username, Account.active.is_(True))).one_or_none()

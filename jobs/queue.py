@@ -25,7 +25,7 @@ def storage(config: Config) -> Huey:
     if config.huey_url:
         return RedisHuey("yizhan", url=config.huey_url, results=False)
     if config.database.startswith("sqlite"):
-        config.instance.mkdir(parents=True, exist_ok=True)
+        config.instance.mkdir(parents=True, exist_ok=True, mode=0o700)
         return SqliteHuey("yizhan", filename=str(config.instance / "queue.db"), results=False)
     dsn = config.database.replace("postgresql+psycopg://", "postgresql://")
     return PostgresHuey("yizhan", dsn=dsn, results=False)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from flask_appbuilder.security.sqla.models import User
+from flask_appbuilder.security.sqla.models import Permission, PermissionView, User, ViewMenu
+from flask_appbuilder.security.sqla.models import Role as FabRole
 from sqlalchemy import Boolean, ForeignKey, Integer, inspect
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from werkzeug.security import generate_password_hash
@@ -16,6 +17,10 @@ from models.base import Info, Moment
 from models.declare import Action, Admin, Grant, Group, MenuGroup, Reach, Role
 from models.department import Department
 from rules.words import N_, Problem
+
+
+# flask-appbuilder's tables for roles, for whoever in this house writes or reads them (models/access.py).
+__all__ = ["Account", "FabRole", "Permission", "PermissionView", "ViewMenu", "new_password", "set_password"]
 
 
 class Account(User):

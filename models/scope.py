@@ -8,19 +8,21 @@ updates by a list of keys, the legacy bulk calls) raises instead of leaking.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NoReturn, cast
 
-from sqlalchemy import Column, Select, TextClause, event, false, or_, true
+from sqlalchemy import Column, Join, Select, TableClause, TextClause, UpdateBase, event, false, inspect, or_, true
 from sqlalchemy import Table as SaTable
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
-from sqlalchemy.sql import visitors
-from sqlalchemy.sql.elements import ClauseElement, ColumnElement
-from sqlalchemy.sql.selectable import FromClause
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.lambdas import LambdaElement
+from sqlalchemy.sql.selectable import AliasedReturnsRows, FromClause
 
+from models.base import metadata
 from models.declare import Admin, Reach
 
 # A lookup that must see past the scope to keep a chain whole says so by this option; a test lists who may.
@@ -126,7 +128,9 @@ class Scope:
             if reach is Reach.all:
                 continue
             where = self.criteria(model, reach)
-            options.append(with_loader_criteria(model, where, include_aliases=True, propagate_to_loaders=False))
+            # Users are flask-appbuilder's class too, which its relations lead to: the criteria hold for both.
+            entity = inspect(model).base_mapper.class_
+            options.append(with_loader_criteria(entity, where, include_aliases=True, propagate_to_loaders=False))
         return options
 
 
@@ -143,6 +147,7 @@ class ScopedSession(Session):
 
     def __init__(self, *args: Any, scope: Scope | None = None, **kw: Any) -> None:
         super().__init__(*args, **kw)
+        self._bound = scope
         if scope is not None:
             self.info["scope"] = scope
 
@@ -151,7 +156,15 @@ class ScopedSession(Session):
         found = self.info.get("scope")
         if not isinstance(found, Scope):
             raise ScopeError("this session has no scope; set one where the request or the job begins")
+        if self._bound is None:
+            self._bound = found
+        if found is not self._bound:
+            raise ScopeError("a session keeps its scope: rows of the old one may still be in it")
         return found
+
+    def get(self, *args: Any, **kw: Any) -> Any:
+        _ = self.scope  # a row that is loaded already comes back without any statement
+        return super().get(*args, **kw)
 
     def _unscopable(self, *_: Any, **__: Any) -> NoReturn:
         raise ScopeError("the legacy bulk calls bypass the scope; use the doors or a named set operation")
@@ -165,7 +178,10 @@ class ScopedSession(Session):
 def _apply_scope(state: ORMExecuteState) -> None:
     session = cast("ScopedSession", state.session)
     scope = session.scope
-    if scope.everything or state.execution_options.get(UNSCOPED):
+    if scope.everything:
+        return
+    if state.execution_options.get(UNSCOPED):
+        _refuse_rows(state)
         return
     if state.is_relationship_load or state.is_column_load:
         # Made by the ORM itself, so nothing bare can hide in it; a new object's lazy load passes here as well.
@@ -175,7 +191,16 @@ def _apply_scope(state: ORMExecuteState) -> None:
     state.statement = state.statement.options(*scope.options)
 
 
+def _refuse_rows(state: ORMExecuteState) -> None:
+    """An unscoped lookup takes columns: a row would stay in the session, where ``get`` hands it to anybody."""
+    selected = getattr(state.statement, "column_descriptions", [{}])
+    if not state.is_select or any(one.get("expr") is one.get("entity") for one in selected):
+        raise ScopeError("an unscoped lookup takes columns only")
+
+
 def _refuse_unscopable(state: ORMExecuteState) -> None:
+    """Raise for what the criteria, which go by entity, would not reach."""
+    statement = state.statement
     if not state.is_orm_statement and not state.is_select:
         raise ScopeError("only ORM statements can be scoped")
     if (state.is_insert or state.is_update or state.is_delete) and isinstance(state.parameters, list):
@@ -184,34 +209,67 @@ def _refuse_unscopable(state: ORMExecuteState) -> None:
         raise ScopeError("rows are made through write.save")
     if state.is_from_statement:
         raise ScopeError("a statement taken over whole cannot be scoped")
+    if isinstance(statement, LambdaElement):
+        raise ScopeError("a cached lambda hides what it selects")
     tables: set[FromClause] = {model.__table__ for model in _scoped}
-    for part in visitors.iterate(cast("ClauseElement", state.statement)):
-        if isinstance(part, TextClause):
-            raise ScopeError("text cannot be scoped")
-        if not state.is_orm_statement and part in tables:
-            raise ScopeError(f"bare table {part} cannot be scoped")
+    # Each part with the entities in whose SELECT it stands, for a bare column of one of them adds no table; and
+    # whether it stands in an UPDATE or DELETE itself, where the criteria reach no second table.
+    todo: list[tuple[Any, frozenset[FromClause], bool]] = [(statement, frozenset(), False)]
+    while todo:
+        part, entities, changing = todo.pop()
+        _refuse_part(part, tables, state.is_orm_statement)
         if isinstance(part, Select):
             # What Select yields as its tables is computed and always bare; these are what was really written.
-            for written in (*part._raw_columns, *part._from_obj, *(join[0] for join in part._setup_joins)):
-                _refuse_bare(written, tables)
+            written = (*part._raw_columns, *part._from_obj, *(join[0] for join in part._setup_joins))
+            for one in written:
+                _refuse_bare(one, tables)
+            entities = frozenset(e.selectable for w in written if (e := w._annotations.get("parententity")) is not None)
+            changing = False
+        elif isinstance(part, UpdateBase):
+            if part is not statement:
+                raise ScopeError("a change inside another statement cannot be scoped")
+            entities, changing = frozenset({part.table}), True
         elif isinstance(part, Column):
-            _refuse_bare(part, tables)
+            if (changing or not _is_marked(part)) and part.table not in entities and _base(part.table) in tables:
+                raise ScopeError(f"bare column {part} cannot be scoped")
+            if not isinstance(part.table, SaTable):
+                todo.append((part.table, entities, changing))
+        todo.extend((child, entities, changing) for child in part.get_children())
+
+
+def _refuse_part(part: Any, tables: set[FromClause], orm: bool) -> None:
+    """Words that reach a table without naming it as one of ours."""
+    if isinstance(part, TextClause) or (getattr(part, "is_literal", False) and not _HARMLESS.fullmatch(part.name)):
+        raise ScopeError("text cannot be scoped")
+    if any(getattr(part, name, ()) for name in ("_prefixes", "_suffixes", "_statement_hints")):
+        raise ScopeError("text cannot be scoped")
+    if isinstance(part, TableClause) and (not isinstance(part, SaTable) or part.metadata is not metadata):
+        raise ScopeError(f"table {part.name} is not one of the declared tables")
+    if not orm and part in tables:
+        raise ScopeError(f"bare table {part} cannot be scoped")
+
+
+# COUNT(*) and EXISTS (SELECT *) are written with such a column.
+_HARMLESS = re.compile(r"\*|\d+")
+
+
+def _is_marked(part: Any) -> bool:
+    return "parententity" in part._annotations or "parentmapper" in part._annotations
+
+
+def _base(source: Any) -> Any:
+    """The table under any aliases."""
+    while isinstance(source, AliasedReturnsRows) and isinstance(source.element, FromClause):
+        source = source.element
+    return source
 
 
 def _refuse_bare(written: Any, tables: set[FromClause]) -> None:
-    """A table or column that carries no mark of the ORM escapes the criteria, which go by entity."""
-    if "parententity" in written._annotations or "parentmapper" in written._annotations:
-        return
-    if isinstance(written, Column):
-        if any(written.table is not None and written.table.is_derived_from(t) for t in tables):
-            raise ScopeError(f"bare column {written} cannot be scoped")
-    elif isinstance(written, SaTable):
-        if written in tables:
-            raise ScopeError(f"bare table {written.name} cannot be scoped")
-    elif isinstance(written, FromClause):
-        for inner in written.get_children():
-            if isinstance(inner, FromClause | SaTable):
-                _refuse_bare(inner, tables)
+    """A table that carries no mark of the ORM, and any join that was not made by ``select().join()``."""
+    if isinstance(written, Join):
+        raise ScopeError("only joins made by select().join() can be scoped")
+    if isinstance(written, FromClause) and not _is_marked(written) and _base(written) in tables:
+        raise ScopeError(f"bare table {_base(written)} cannot be scoped")
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from models.scope import Scope, ScopedSession, everything
 from models.work_day import seed_calendar
 from models.workflow import move
 from models.write import save
-from views.security import person_scope, sync
+from models.access import person_scope, sync
 
 NOW = datetime(2026, 6, 17, 2, 0, tzinfo=UTC)  # a Wednesday, ten in the morning in China
 PASSWORD = "correct-horse-battery"  # noqa: S105 - of the test world

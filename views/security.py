@@ -10,8 +10,6 @@ from urllib.parse import urlsplit
 
 from flask import Flask, abort, current_app, g, jsonify, redirect, request, session, url_for
 from flask_appbuilder.security.sqla.manager import SecurityManager as FabSecurityManager
-from flask_appbuilder.security.sqla.models import Permission, PermissionView, ViewMenu
-from flask_appbuilder.security.sqla.models import Role as FabRole
 from flask_jwt_extended import verify_jwt_in_request
 from flask_jwt_extended.exceptions import JWTExtendedException
 from flask_login import current_user
@@ -22,6 +20,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from models import registries
+from models.access import Person, load_person, scope_of
 from models.account import Account
 from models.database import Database
 from models.declare import Reach, Role
@@ -29,29 +28,7 @@ from models.department import Department, branch
 from models.scope import ANONYMOUS, Scope, ScopedSession, everything
 
 MUTATING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-# flask-appbuilder's own views that everybody who has signed in may use.
-FRAMEWORK = (("can_get", "OpenApi"),)
 csrf = CSRFProtect()
-
-
-@dataclass(frozen=True)
-class Person:
-    """Who has signed in, as flask-login, the templates and the scope need it; no row of a session."""
-
-    id: int
-    username: str
-    name: str
-    department_id: int | None
-    department: str | None
-    roles: frozenset[str]
-    permissions: frozenset[tuple[str, str]]
-    must_change_password: bool
-    is_authenticated: bool = True
-    is_active: bool = True
-    is_anonymous: bool = False
-
-    def get_id(self) -> str:
-        return str(self.id)
 
 
 class SecurityManager(FabSecurityManager):
@@ -104,59 +81,6 @@ def find_person(account_id: int) -> Person | None:
     """The active account with that id, in a session of its own."""
     with database().session(everything("sign-in")) as s:
         return load_person(s, account_id)
-
-
-def load_person(s: Session, account_id: int) -> Person | None:
-    """The account, its roles and its permissions, in two statements."""
-    row = s.execute(
-        select(Account, Department.name)
-        .outerjoin(Department, Department.id == Account.department_id)
-        .where(Account.id == account_id, Account.active.is_(True))
-    ).first()
-    if row is None:
-        return None
-    account, department = row
-    granted = s.execute(
-        select(FabRole.name, Permission.name, ViewMenu.name)
-        .join(FabRole.user)
-        .join(FabRole.permissions)
-        .join(PermissionView.permission)
-        .join(PermissionView.view_menu)
-        .where(Account.id == account_id)
-    ).all()
-    return Person(
-        account.id,
-        account.username,
-        account.name,
-        account.department_id,
-        department,
-        frozenset(r for r, _, _ in granted),
-        frozenset((p, v) for _, p, v in granted),
-        account.must_change_password,
-    )
-
-
-def person_scope(s: Session, account_id: int) -> Scope:
-    """The scope that a request of this account would have; LookupError when it may not sign in."""
-    person = load_person(s, account_id)
-    if person is None:
-        raise LookupError(f"no active account {account_id}")
-    return scope_of(person, s)
-
-
-def scope_of(person: Person, s: Session) -> Scope:
-    """What the person's roles grant by declaration, as far as flask-appbuilder's tables still hold it."""
-    reaches: dict[str, dict[str, Reach]] = {}
-    for name, model in registries().items():
-        for grant in model.__admin__.grants:
-            if grant.role.value not in person.roles:
-                continue
-            for verb in grant.words:
-                if (f"can_{verb}", name) in person.permissions:
-                    held = reaches.setdefault(name, {})
-                    held[verb] = max(held.get(verb, grant.reach), grant.reach)
-    own, subtree = branch(s, person.department_id) if person.department_id else (frozenset(), frozenset())
-    return Scope(person.username, person.id, person.roles, reaches, own, subtree, person.department_id)
 
 
 def database() -> Database:
@@ -271,40 +195,3 @@ def install(app: Flask, database_: Database) -> None:
     app.before_request(enter)
     app.teardown_request(leave)
     app.after_request(harden)
-
-
-def sync(s: ScopedSession) -> dict[str, int]:
-    """Write roles and permissions as declared; exact for declared roles, untouched for any other.
-
-    Returns counts of what changed: {"granted": …, "withdrawn": …}.
-    """
-    wanted: dict[str, set[tuple[str, str]]] = {role.value: set(FRAMEWORK) for role in Role}
-    for name, model in registries().items():
-        for grant in model.__admin__.grants:
-            wanted[grant.role.value] |= {(f"can_{verb}", name) for verb in grant.words}
-    permissions = {p.name: p for p in s.scalars(select(Permission))}
-    views = {v.name: v for v in s.scalars(select(ViewMenu))}
-    pairs = {(p.permission.name, p.view_menu.name): p for p in s.scalars(select(PermissionView))}
-    roles = {r.name: r for r in s.scalars(select(FabRole))}
-    counts = {"granted": 0, "withdrawn": 0}
-    for permission, view in sorted(set().union(*wanted.values()) - set(pairs)):
-        for held, kind, word in ((permissions, Permission, permission), (views, ViewMenu, view)):
-            if word not in held:
-                held[word] = kind(name=word)
-                s.add(held[word])
-        pairs[permission, view] = PermissionView(permission=permissions[permission], view_menu=views[view])
-        s.add(pairs[permission, view])
-    for name, grants in wanted.items():
-        role = roles.get(name) or FabRole(name=name)
-        s.add(role)
-        held_now = {(p.permission.name, p.view_menu.name) for p in role.permissions}
-        for pair in sorted(grants - held_now):
-            role.permissions.append(pairs[pair])
-            counts["granted"] += 1
-        for pair in sorted(held_now - grants):
-            role.permissions.remove(pairs[pair])
-            counts["withdrawn"] += 1
-    s.flush()
-    return counts
-
-

@@ -147,7 +147,7 @@ def build(database: Database, worker: Worker, clock: Clock, world: World) -> dic
             promise_days=5,
         )
         assert not move(s, item, "publish", now=NOW).errors
-        seat = Account()
+        seat = Account(id=FIRST_ID + 1)  # flask-appbuilder's table takes the next free number on SQLite
         set_password(seat, PASSWORD, change=False)
         roles = [r.id for r in s.get_one(Account, clerk).roles]
         values = {"username": "koi", "last_name": "锦鲤", "email": "koi@example.invalid", "active": True}
@@ -235,9 +235,10 @@ def words_of(database: Database) -> list[str]:
     return words
 
 
-def blotted(body: str) -> str:
-    """*body* without CSRF tokens and without the ids under comparison."""
+def blotted(body: str, pk: int = NOBODYS_ID) -> str:
+    """*body* without CSRF tokens and without the ids under comparison (small ones only where an address has them)."""
     body = re.sub(r'(name="csrf-token" content|name="csrf_token" value)="[^"]+"', r"\1", body)
+    body = re.sub(rf"(/|%2F){pk}(?!\d)", r"\1#", body)
     return re.sub(rf"{FIRST_ID // 10_000}\d{{4}}|{NOBODYS_ID}", "#", body)
 
 
