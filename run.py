@@ -34,9 +34,14 @@ def _serve(config: Config, args: argparse.Namespace) -> int:
 
     app = create_app(config)
     follow_parent()
+    try:
+        server = waitress.create_server(app, host=config.host, port=config.port, threads=config.threads, ident=None)
+    except OSError as error:
+        print(f"run.py: cannot listen on {config.host}:{config.port} ({error.strerror}); set PORT", file=sys.stderr)
+        return 2
     log.info("listening on %s", config.address)
     try:
-        waitress.serve(app, host=config.host, port=config.port, threads=config.threads, ident=None, _quiet=True)
+        server.run()
     except KeyboardInterrupt:
         log.info("stopped")
     return 0

@@ -114,6 +114,7 @@ class Intake:
             }
             self._make(found, values, "department")
             self._keep(self.departments, (region.id, name), found)
+            self.session.include(found.id, found.parent_id)
             message = N_("Department “%(name)s” was not known and is made.")
             noticed.append(Problem("department", "department_made", message, {"name": name}, warning=True))
         elif code and self.take_over and found.credit_code not in (code, credit_code or code):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NoReturn, cast
 
@@ -162,6 +162,12 @@ class ScopedSession(Session):
             raise ScopeError("a session keeps its scope: rows of the old one may still be in it")
         return found
 
+    def include(self, department: int, superior: int | None) -> None:
+        """A department was made below one in reach: what is filed there is in reach from now on. Never narrows."""
+        if superior in self.scope.subtree:
+            self._bound = replace(self.scope, subtree=self.scope.subtree | {department})
+            self.info["scope"] = self._bound
+
     def get(self, *args: Any, **kw: Any) -> Any:
         _ = self.scope  # a row that is loaded already comes back without any statement
         return super().get(*args, **kw)
@@ -198,6 +204,13 @@ def _refuse_rows(state: ORMExecuteState) -> None:
         raise ScopeError("an unscoped lookup takes columns only")
 
 
+def _refuse_rows(state: ORMExecuteState) -> None:
+    """An unscoped lookup takes columns: a row would stay in the session, where ``get`` hands it to anybody."""
+    selected = getattr(state.statement, "column_descriptions", [{}])
+    if not state.is_select or any(one.get("expr") is one.get("entity") for one in selected):
+        raise ScopeError("an unscoped lookup takes columns only")
+
+
 def _refuse_unscopable(state: ORMExecuteState) -> None:
     """Raise for what the criteria, which go by entity, would not reach."""
     statement = state.statement
@@ -212,11 +225,10 @@ def _refuse_unscopable(state: ORMExecuteState) -> None:
     if isinstance(statement, LambdaElement):
         raise ScopeError("a cached lambda hides what it selects")
     tables: set[FromClause] = {model.__table__ for model in _scoped}
-    # Each part with the entities in whose SELECT it stands, for a bare column of one of them adds no table; and
-    # whether it stands in an UPDATE or DELETE itself, where the criteria reach no second table.
-    todo: list[tuple[Any, frozenset[FromClause], bool]] = [(statement, frozenset(), False)]
+    # Each part with the entities in whose SELECT it stands: a bare column of one of them adds no table.
+    todo: list[tuple[Any, frozenset[FromClause]]] = [(statement, frozenset())]
     while todo:
-        part, entities, changing = todo.pop()
+        part, entities = todo.pop()
         _refuse_part(part, tables, state.is_orm_statement)
         if isinstance(part, Select):
             # What Select yields as its tables is computed and always bare; these are what was really written.
@@ -224,24 +236,22 @@ def _refuse_unscopable(state: ORMExecuteState) -> None:
             for one in written:
                 _refuse_bare(one, tables)
             entities = frozenset(e.selectable for w in written if (e := w._annotations.get("parententity")) is not None)
-            changing = False
         elif isinstance(part, UpdateBase):
             if part is not statement:
                 raise ScopeError("a change inside another statement cannot be scoped")
-            entities, changing = frozenset({part.table}), True
+            entities = frozenset({part.table})
         elif isinstance(part, Column):
-            if (changing or not _is_marked(part)) and part.table not in entities and _base(part.table) in tables:
+            marked = _is_marked(part) and not isinstance(statement, UpdateBase)
+            if not marked and part.table not in entities and _base(part.table) in tables:
                 raise ScopeError(f"bare column {part} cannot be scoped")
             if not isinstance(part.table, SaTable):
-                todo.append((part.table, entities, changing))
-        todo.extend((child, entities, changing) for child in part.get_children())
+                todo.append((part.table, entities))
+        todo.extend((child, entities) for child in part.get_children())
 
 
 def _refuse_part(part: Any, tables: set[FromClause], orm: bool) -> None:
     """Words that reach a table without naming it as one of ours."""
     if isinstance(part, TextClause) or (getattr(part, "is_literal", False) and not _HARMLESS.fullmatch(part.name)):
-        raise ScopeError("text cannot be scoped")
-    if any(getattr(part, name, ()) for name in ("_prefixes", "_suffixes", "_statement_hints")):
         raise ScopeError("text cannot be scoped")
     if isinstance(part, TableClause) and (not isinstance(part, SaTable) or part.metadata is not metadata):
         raise ScopeError(f"table {part.name} is not one of the declared tables")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from flask import Response, abort, flash, g, jsonify, redirect, render_template, request, url_for
 from flask_appbuilder import AppBuilder, BaseView, expose
@@ -17,10 +18,10 @@ from flask_babel import gettext
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import undefer
 
-from forms.convert import LARGEST_ID, Spec, specs
+from forms.convert import LARGEST_ID, Spec, parse, specs
 from forms.fields import RowForm, defaults, editable, row_form
 from models import registries
-from models.declare import Action, Admin
+from models.declare import Action, Admin, Reach
 from models.event import Event
 from models.scope import Forbidden
 from models.search import search
@@ -104,7 +105,9 @@ class RegistryPages(BaseView):
         if data is None:
             abort(404)
         answer = Response(data, mimetype="application/pdf")
-        answer.headers.set("Content-Disposition", "inline", filename=f"{display.label_of(row)}.pdf")
+        # Headers are Latin-1: a Chinese name goes in the extended form (RFC 6266).
+        name = quote(f"{display.label_of(row)}.pdf", safe="")
+        answer.headers["Content-Disposition"] = f"inline; filename=letter.pdf; filename*=UTF-8''{name}"
         return answer
 
     @expose("/pick/<name>")
@@ -206,12 +209,13 @@ class RegistryPages(BaseView):
         done, refused = 0, []
         for text in chosen:
             pk, _, version = text.partition(":")
-            row = db().get(self.model, int(pk)) if pk.isdigit() and len(pk) < 19 else None
+            known = number(pk)
+            row = db().get(self.model, known) if known is not None else None
             if row is None:
                 refused.append(gettext("%(row)s: not found", row=pk[:19]))
                 continue
             try:
-                problems = move(db(), row, action, now=now(), expected_version=int(version) if version.isdigit() else -1)
+                problems = move(db(), row, action, now=now(), expected_version=number(version))
             except Forbidden:
                 problems = Problems()
                 refused.append(gettext("%(row)s: not permitted", row=display.label_of(row)))
@@ -413,7 +417,10 @@ class RegistryPages(BaseView):
 
     def filter_controls(self, found: Listing) -> Sequence[dict[str, Any]]:
         controls = []
+        narrow = (g.scope.reading(self.admin.name) or Reach.mine) <= Reach.own
         for name in self.admin.filter_names:
+            if narrow and name in self.admin.departments:
+                continue  # there is but one to choose
             spec = specs(self.model)[name]
             chosen = found.chosen.get(name, [])
             choices: list[tuple[str, str]] = []
@@ -429,10 +436,17 @@ class RegistryPages(BaseView):
                 choices = [(n, display.tr(m.__admin__.title)) for n, m in registries().items()]
             said = [next((label for v, label in choices if v == c), c) for c in chosen]
             if spec.kind == "reference" and spec.target is not None and chosen:
-                row = db().get(spec.target, int(chosen[0]))
-                said = [display.label_of(row) if row is not None else chosen[0]]
+                said = [self.called(spec, text) for text in chosen]
             controls.append({"spec": spec, "choices": choices, "chosen": chosen, "said": said})
         return controls
+
+    @staticmethod
+    def called(spec: Spec, text: str) -> str:
+        """What the row of a filter is called; its number where the person may not see it."""
+        if text == "empty":
+            return gettext("None")
+        row = db().get(spec.target, parse(spec, text)) if spec.target is not None else None
+        return display.label_of(row) if row is not None else text
 
     @staticmethod
     def choice(target: Admin, row: Any) -> dict[str, Any]:
@@ -451,8 +465,12 @@ def pointing_to(model: type[Any], target: type[Any]) -> str | None:
 
 
 def version_asked() -> int | None:
-    text = request.form.get("version", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
+    return number(request.form.get("version", ""))
+
+
+def number(text: str) -> int | None:
+    """An id or a version as an address or a form carries it; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def unused(admin: Admin) -> set[str]:

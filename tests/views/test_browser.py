@@ -1,0 +1,180 @@
+"""A clerk's way through the product in a real browser: find an item, receive a case, accept it, open the letter."""
+
+from __future__ import annotations
+
+import io
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pypdf import PdfReader
+
+from tests.browser import CHROMIUM, Running, chromium, enter, product
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: install the package chromium, or set CHROMIUM"),
+    pytest.mark.xdist_group("browser"),
+]
+RESIDENT = "11010519491231002X"
+WIDTHS = (1280, 390)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, fonts: Path) -> Iterator[Running]:
+    with product(tmp_path_factory.mktemp("instance"), fonts=fonts) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(params=WIDTHS)
+def page(request: pytest.FixtureRequest, browser: Any) -> Iterator[Any]:
+    """A page that fails the test on an error in its console or a request to any other host."""
+    context = browser.new_context(viewport={"width": request.param, "height": 900}, locale="zh-CN")
+    found = context.new_page()
+    complaints: list[str] = []
+    found.on("console", lambda m: complaints.append(m.text) if m.type == "error" and "status of 4" not in m.text else None)
+    found.on("pageerror", lambda e: complaints.append(str(e)))
+    found.on("request", lambda r: complaints.append(r.url) if not r.url.startswith(("http://127.0.0.1", "data:")) else None)
+    yield found
+    context.close()
+    assert not complaints
+
+
+def no_sideways(page: Any) -> None:
+    wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    assert not wide, page.url
+
+
+def pick(page: Any, name: str, text: str, wanted: str) -> None:
+    """Choose in a reference field as a person does: type, wait for the suggestions, take one."""
+    page.fill(f"#f-{name}", text)
+    page.locator(f"#f-{name}-list li", has_text=wanted).first.click()
+
+
+def test_from_the_item_to_the_letter(page: Any, running: Running) -> None:
+    enter(page, running, "clerk2")
+    page.goto(f"{running.address}/items/?q=公共场所")
+    page.locator("table a", has_text="公共场所卫生许可").first.click()
+    no_sideways(page)
+    page.locator("section", has_text="办件").locator("a", has_text="收件").first.click()
+    assert "公共场所卫生许可" in page.input_value("#f-item_id")
+
+    page.fill("#f-applicant", "测试申请人")
+    page.fill("#f-identifier", "110105194912310021")
+    page.click("button:has-text('保存')")
+    assert page.locator("#problems").is_visible()
+    assert page.locator("#f-identifier-why").is_visible()
+    assert page.input_value("#f-applicant") == "测试申请人"
+    assert "公共场所卫生许可" in page.input_value("#f-item_id")
+    no_sideways(page)
+
+    page.fill("#f-identifier", RESIDENT)
+    page.click("button:has-text('保存')")
+    page.wait_for_selector("text=期限计算过程")
+    assert page.locator(".tag", has_text="已收件").first.is_visible()
+    assert "1101**********002X" in page.content()
+    assert RESIDENT not in page.content()
+    no_sideways(page)
+    case = page.url
+
+    page.click(".head >> text=受理")
+    page.click(".send >> text=受理")
+    page.wait_for_url(case)
+    letter = page.locator("section", has_text="已出具文书").locator("table a").first
+    for _ in range(60):  # the worker writes it; the first one waits for fonts where they were never converted
+        page.goto(case)
+        if letter.count():
+            letter.click()
+            if page.locator("a:has-text('查看文件')").count():
+                break
+        page.wait_for_timeout(500)
+    address = page.locator("a:has-text('查看文件')").get_attribute("href")
+    answer = page.request.get(f"{running.address}{address}")
+    assert answer.headers["content-type"] == "application/pdf"
+    words = "".join(p.extract_text() for p in PdfReader(io.BytesIO(answer.body())).pages).replace("\n", "")
+    for word in ("受理通知书", "测试申请人", "公共场所卫生许可", "演示", "〔"):
+        assert word in words, word
+    no_sideways(page)
+
+    # Another department's clerk gets nothing of it.
+    stranger = page.context.browser.new_context().new_page()
+    enter(stranger, running, "clerk1")
+    assert stranger.goto(case).status == 404
+    assert stranger.request.get(f"{running.address}{address}").status == 404
+    stranger.goto(f"{running.address}/cases/?q=测试申请人")
+    assert "没有符合条件的" in stranger.content()
+    stranger.context.close()
+
+
+def test_the_window_has_no_veto_and_the_approver_must_say_why(page: Any, running: Running) -> None:
+    enter(page, running, "clerk1")
+    page.goto(f"{running.address}/cases/?state=received")
+    page.locator("tbody a").first.click()
+    case = page.url
+    assert page.locator(".head >> text=不予受理").count() == 0
+    page.context.clear_cookies()
+    enter(page, running, "approver1")
+    page.goto(case)
+    page.click(".head >> text=不予受理")
+    page.click(".send >> text=不予受理")
+    assert page.locator("#f-refusal_reason-why").is_visible()
+    page.fill("#f-refusal_reason", "申请事项依法不属于本机关职权范围。")
+    page.click(".send >> text=不予受理")
+    page.wait_for_url(case)
+    assert page.locator(".tag.bad", has_text="不予受理").first.is_visible()
+
+
+def test_every_kind_of_page_fits_its_screen(page: Any, running: Running) -> None:
+    for path in ("/login/", "/verify/", "/verify/NOPE"):
+        page.goto(f"{running.address}{path}")
+        no_sideways(page)
+    enter(page, running, "admin")
+    paths = ["/", "/account/password", "/import/items", "/nowhere"]
+    for name in ("items", "cases", "catalogue", "legal-bases", "letters", "events", "regions", "departments", "accounts"):
+        paths += [f"/{name}/", f"/{name}/1"]
+    paths += ["/items/new", "/items/1/edit", "/departments/new", "/accounts/new", "/work-days/", "/outbox/", "/profiles/1"]
+    for path in paths:
+        page.goto(f"{running.address}{path}")
+        no_sideways(page)
+
+
+def test_menu_and_language(page: Any, running: Running) -> None:
+    enter(page, running, "manager")
+    page.select_option("#locale", "zh_Hant")
+    page.wait_for_selector("html[lang=zh-Hant]")
+    page.select_option("#locale", "en")
+    page.wait_for_selector("html[lang=en]")
+    menu = page.locator("[data-menu]")
+    if menu.is_visible():
+        menu.click()
+    page.locator("nav >> text=Items").first.click()
+    assert page.url.endswith("/items/")
+    page.select_option("#locale", "zh")
+    page.wait_for_selector("html[lang=zh-Hans]")
+
+
+def test_ctrl_c_stops_both_cleanly(tmp_path: Path, fonts: Path) -> None:
+    """Web server and worker end, with status 0 and no traceback; a second start changes nothing in the data."""
+    from models.database import Database
+    from models.event import Event
+    from models.scope import everything
+    from sqlalchemy import func, select
+
+    counts = []
+    for _ in range(2):
+        with product(tmp_path, fonts=fonts) as first:
+            first.process.send_signal(signal.SIGINT)
+            assert first.process.wait(timeout=20) == 0
+        assert "Traceback" not in (tmp_path / "output.txt").read_text(encoding="utf-8")
+        database = Database(f"sqlite:///{tmp_path / 'yizhan.db'}")
+        with database.session(everything("test")) as s:
+            counts.append(s.scalar(select(func.count()).select_from(Event).where(Event.subject_type != "letters")))
+        database.dispose()
+    assert counts[0] == counts[1]
