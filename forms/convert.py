@@ -126,7 +126,7 @@ def _text(spec: Spec, text: str) -> str:
 
 def _integer(spec: Spec, text: str) -> int:
     try:
-        value = int(text)
+        value = int(text.replace("_", "x"))  # 1_000 is a number to Python alone
     except ValueError:
         raise spec.refuse("not_a_number", N_("This is not a whole number.")) from None
     if not -LARGEST <= value <= LARGEST:
@@ -171,7 +171,7 @@ def _choice(spec: Spec, text: str) -> LabelEnum:
 
 
 def _reference(spec: Spec, text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:20]) <= LARGEST_ID:
+    if not text.isascii() or not text.isdigit() or len(text) > 19 or not 0 < int(text) <= LARGEST_ID:
         raise spec.refuse("not_found", N_("Please choose one of the suggestions."))
     return int(text)
 

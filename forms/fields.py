@@ -72,7 +72,7 @@ def defaults(model: type[Any], names: Iterable[str], given: Mapping[str, Any]) -
         spec = specs(model)[name]
         if spec.default is not None:
             found[name] = spec.default
-        if given.get(name):
+        if given.get(name) and spec.kind not in ("many", "json"):
             try:
                 found[name] = parse(spec, str(given[name]))
             except BadValue:

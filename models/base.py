@@ -72,6 +72,7 @@ class Info:
     minimum: int | None = None
     maximum: int | None = None
     due: bool = False
+    message: bool = False
 
 
 def field(
@@ -85,16 +86,18 @@ def field(
     minimum: int | None = None,
     maximum: int | None = None,
     due: bool = False,
+    message: bool = False,
     **kw: Any,
 ) -> MappedColumn[Any]:
     """Declare a column together with what people see of it.
 
     label, help: message ids. editable: ``always``, ``new`` (only while the row is made) or ``never`` (set by
     rules alone). personal: shown masked in lists and logs. lines: height of the input. minimum, maximum: bounds
-    of a number. due: a date that a list shows as working days left. Whether it is required follows from the
+    of a number. due: a date that a list shows as working days left. message: the text may be a
+    message id, read in the reader's language. Whether it is required follows from the
     annotation: ``Mapped[str]`` is, ``Mapped[str | None]`` is not.
     """
-    info = Info(label, help, editable, personal, lines, minimum, maximum, due)
+    info = Info(label, help, editable, personal, lines, minimum, maximum, due, message)
     first = () if type_ is None else (type_,)
     return mapped_column(*first, *args, info={"field": info}, **kw)
 

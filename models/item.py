@@ -142,7 +142,7 @@ LIFE = Lifecycle(
         ),
         Move(
             "cancel",
-            N_("Cancel"),
+            N_("Abolish the item"),
             (ItemState.InForce,),
             ItemState.Cancelled,
             confirm=N_("No further case can be opened on a cancelled item."),

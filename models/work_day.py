@@ -19,8 +19,8 @@ class WorkDay(Row):
 
     day: Mapped[date] = field(N_("Date"), editable="new")
     workday: Mapped[bool] = field(N_("Working day"))
-    name: Mapped[str | None] = field(N_("Occasion"), String(40))
-    source: Mapped[str] = field(N_("Source"), String(200))
+    name: Mapped[str | None] = field(N_("Occasion"), String(40), message=True)
+    source: Mapped[str] = field(N_("Source"), String(200), message=True)
     provisional: Mapped[bool] = field(N_("Provisional"), default=False)
 
     @property

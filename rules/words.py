@@ -59,7 +59,7 @@ class Told:
     params: Mapping[str, Any]
 
     def __str__(self) -> str:
-        return self.message
+        return self.message % self.params
 
 
 class RuleError(Exception):

@@ -79,6 +79,7 @@ def words() -> dict[str, Any]:
         "cell": display.cell,
         "label_of": display.label_of,
         "problem_text": display.problem_text,
+        "labelled": display.labelled,
         "moment": display.moment,
         "day": display.day,
         "long_day": lambda value: format_date(value, "full"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -21,9 +22,11 @@ from models.work_day import load_calendar
 from rules.deadlines import local_day, standing
 from rules.identifiers import mask_identifier
 from rules.lifecycle import Lifecycle
-from rules.words import LabelEnum, Problem, Told
+from rules.words import LabelEnum, N_, Problem, Told
 from views.security import db, now
 
+# What Events name that is neither a move nor a declared action.
+OTHER_ACTIONS = {"change_password": N_("Change password")}
 ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -61,7 +64,8 @@ def say(value: Any) -> Any:
     if isinstance(value, date):
         return day(value)
     if isinstance(value, str) and ISO_DAY.fullmatch(value):
-        return day(date.fromisoformat(value))
+        with suppress(ValueError):  # what somebody typed may only look like a day: 2026-02-30
+            return day(date.fromisoformat(value))
     return tr(value) if isinstance(value, str) and value else value
 
 
@@ -83,8 +87,8 @@ def problem_text(problem: Problem) -> str:
 def cause_text(problem: Problem, model: type[Any]) -> str:
     """A problem as the heading of all rows that have it: its field, and its sentence without this row's values."""
     spec = specs(model).get(problem.field or "")
-    label = f"{tr(spec.label)}：" if spec else ""
-    return label + tr(problem.message, {name: "…" for name in problem.params})
+    text = tr(problem.message, dict.fromkeys(problem.params, "…"))
+    return labelled(tr(spec.label), text) if spec else text
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:
@@ -149,11 +153,19 @@ def _plain(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell
     text = str(value)
     if spec.info.personal and masked:
         text = mask_identifier(text)
+    if spec.info.message:
+        text = said_message(text, row)
     if name_is_registry(spec.name) and text in registries():
         text = tr(registries()[text].__admin__.one)
     if spec.name == "action" and hasattr(row, "subject_type"):
         text = action_label(row.subject_type, text)
     return Cell(text)
+
+
+def said_message(text: str, row: Any) -> str:
+    """A column that may hold a message id (the occasion or the source of a calendar day), said."""
+    day_of_row = getattr(row, "day", None)
+    return tr(text, {"year": day_of_row.year}) if "%(year)s" in text and day_of_row is not None else tr(text)
 
 
 def name_is_registry(name: str) -> bool:
@@ -165,9 +177,8 @@ def action_label(registry: str, action: str) -> str:
     admin: Admin | None = model.__admin__ if model else None
     if admin and admin.life and (step := admin.life.find(action)):
         return tr(step.label)
-    if admin:
-        return next((tr(a.label) for a in admin.actions if a.name == action), action)
-    return action
+    labels = {a.name: a.label for a in admin.actions} if admin else {}
+    return tr(labels.get(action, OTHER_ACTIONS.get(action, action)))
 
 
 def _boolean(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell:
@@ -232,8 +243,13 @@ def difference_lines(model: type[Any] | None, changes: Mapping[str, Any]) -> lis
             continue
         label = tr(spec.label) if spec else name
         before, after = (_said(spec, v) for v in (old, new))
-        lines.append(gettext("%(label)s: %(after)s", label=label, after=after) if not before else f"{label}：{before} → {after}")
+        lines.append(labelled(label, after if not before else f"{before} → {after}"))
     return lines
+
+
+def labelled(label: str, value: str) -> str:
+    """A value behind its label, with the colon of the reader's language."""
+    return str(gettext("%(label)s: %(value)s", label=label, value=value))
 
 
 def _said(spec: Spec | None, value: Any) -> str:

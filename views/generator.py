@@ -221,7 +221,7 @@ class RegistryPages(BaseView):
                 refused.append(gettext("%(row)s: not permitted", row=display.label_of(row)))
                 continue
             if problems.errors:
-                refused.append(f"{display.label_of(row)}：{display.problem_text(problems.errors[0])}")
+                refused.append(display.labelled(display.label_of(row), display.problem_text(problems.errors[0])))
             else:
                 done += 1
         commit()
@@ -262,8 +262,10 @@ class RegistryPages(BaseView):
     def flash_problems(self, problems: Problems) -> None:
         known = specs(self.model)
         for problem in problems:
-            label = f"{display.tr(known[problem.field].label)}：" if problem.field and problem.field in known else ""
-            flash(label + display.problem_text(problem), "warn" if problem.warning else "bad")
+            text = display.problem_text(problem)
+            if problem.field and problem.field in known:
+                text = display.labelled(display.tr(known[problem.field].label), text)
+            flash(text, "warn" if problem.warning else "bad")
 
     def form_page(self, form: RowForm, row: Any, problems: Problems | None = None) -> Any:
         new = inspect(row).transient or inspect(row).pending
@@ -431,7 +433,7 @@ class RegistryPages(BaseView):
             elif spec.kind == "boolean":
                 choices = [("1", gettext("Yes")), ("0", gettext("No"))]
             elif spec.kind == "integer":
-                choices = [("some", gettext("Some")), ("0", gettext("None"))]
+                choices = [("some", gettext("More than none")), ("0", gettext("None"))]
             elif name == "subject_type":
                 choices = [(n, display.tr(m.__admin__.title)) for n, m in registries().items()]
             said = [next((label for v, label in choices if v == c), c) for c in chosen]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Select, func, inspect, select
 from sqlalchemy.orm import joinedload, selectinload
 from werkzeug.datastructures import MultiDict
 
-from forms.convert import CHINA, BadValue, Spec, parse, specs
+from forms.convert import BadValue, Spec, parse, specs
 from models.declare import Admin
 from models.scope import ScopedSession
 from models.search import search
@@ -127,8 +127,8 @@ def condition(model: type[Any], spec: Spec, texts: list[str], now: datetime) -> 
     if spec.kind == "integer":
         return cast("ColumnElement[bool]", column > 0 if texts[0] == "some" else column == parse(spec, texts[0]))
     if spec.kind == "moment":
-        start = datetime.combine(parse_day(spec, texts[0]), time(), CHINA).astimezone(UTC)
-        return column.between(start, start + timedelta(days=1))  # type: ignore[no-any-return]
+        start = parse(spec, f"{parse_day(spec, texts[0])}T00:00")
+        return (column >= start) & (column < start + timedelta(days=1))  # type: ignore[no-any-return]
     return cast("ColumnElement[bool]", column == parse(spec, texts[0]))
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, abort, current_app, g, jsonify, redirect, request, session, url_for
 from flask_appbuilder.security.sqla.manager import SecurityManager as FabSecurityManager
+from flask_babel import gettext
 from flask_jwt_extended import verify_jwt_in_request
 from flask_jwt_extended.exceptions import JWTExtendedException
 from flask_login import current_user
@@ -144,7 +145,8 @@ def enter() -> Response | None:
 
 
 def _unauthorised() -> Response:
-    answer = jsonify({"problems": [{"field": None, "code": "unauthorised", "message": "Sign in first."}]})
+    message = gettext("You need to sign in for this page.")
+    answer = jsonify({"problems": [{"field": None, "code": "unauthorised", "message": message}]})
     answer.status_code = 401
     return answer
 
