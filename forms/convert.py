@@ -7,13 +7,14 @@ value is *right* is no business of this file: the rules run in the doors.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import JSON, BigInteger, Boolean, Date, DateTime, Integer, String
+from sqlalchemy import JSON, BigInteger, Boolean, Date, DateTime, Integer, String, inspect
 from sqlalchemy import Enum as SaEnum
 
 from models.base import Info, Moment
@@ -24,6 +25,8 @@ from rules.words import LabelEnum, N_, Problem
 CHINA = ZoneInfo("Asia/Shanghai")
 LARGEST = 2**31 - 1
 LARGEST_ID = 2**63 - 1
+# PostgreSQL stores no NUL, and half of a pair is no text; both come in through JSON and percent signs.
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 FIRST_YEAR, LAST_YEAR = 1900, 2999
 TRUE = frozenset({"1", "true", "yes", "on", "y", "是"})
 FALSE = frozenset({"0", "false", "no", "off", "n", "否"})
@@ -112,6 +115,8 @@ def kind_of(model: type[Any], name: str, column: Any, info: Info) -> str:
 
 def parse(spec: Spec, text: str) -> Any:
     """The value that *text* stands for; empty text is None (False for yes/no). Raises BadValue."""
+    if UNSTORABLE.search(text):
+        raise spec.refuse("characters", N_("This text holds a character that cannot be stored."))
     if spec.kind == "long":
         return text.strip().replace("\r\n", "\n") or None
     text = clean(text)
@@ -171,9 +176,15 @@ def _choice(spec: Spec, text: str) -> LabelEnum:
 
 
 def _reference(spec: Spec, text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 19 or not 0 < int(text) <= LARGEST_ID:
+    if not text.isascii() or not text.isdigit() or len(text) > 19 or not 0 < int(text) <= largest_id(spec.target):
         raise spec.refuse("not_found", N_("Please choose one of the suggestions."))
     return int(text)
+
+
+def largest_id(model: type[Any] | None) -> int:
+    """The largest id that the table of *model* can hold: flask-appbuilder's are narrower than ours."""
+    ours = model is None or isinstance(inspect(model).local_table.c.id.type, BigInteger)
+    return LARGEST_ID if ours else LARGEST
 
 
 _PARSERS = {

@@ -19,7 +19,7 @@ from models.base import Moment, Table, field, ref
 from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
 from models.department import Department
 from models.scope import UNSCOPED
-from rules.words import LabelEnum, N_
+from rules.words import LabelEnum, N_, Told
 
 
 class EventKind(LabelEnum):
@@ -131,7 +131,7 @@ def record(
     told = Event(
         subject_type=admin.name,
         subject_id=row.id,
-        subject_label=str(getattr(row, admin.label) or "")[:300],
+        subject_label=called(getattr(row, admin.label))[:300],
         seq=last.seq + 1 if last else 1,
         department_id=department_of(row),
         actor_id=scope.actor,
@@ -145,6 +145,11 @@ def record(
     told.hash = told.digest()
     session.add(told)
     return told
+
+
+def called(label: Any) -> str:
+    """A row's label as an Event keeps it: of a sentence that is read in many languages, its values alone."""
+    return ", ".join(map(str, label.params.values())) if isinstance(label, Told) else str(label or "")
 
 
 def department_of(row: Any) -> int | None:

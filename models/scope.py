@@ -130,7 +130,8 @@ class Scope:
             where = self.criteria(model, reach)
             # Users are flask-appbuilder's class too, which its relations lead to: the criteria hold for both.
             entity = inspect(model).base_mapper.class_
-            options.append(with_loader_criteria(entity, where, include_aliases=True, propagate_to_loaders=False))
+            # Without propagate_to_loaders, joinedload would bring rows in that the criteria keep out elsewhere.
+            options.append(with_loader_criteria(entity, where, include_aliases=True, propagate_to_loaders=True))
         return options
 
 
@@ -189,19 +190,20 @@ def _apply_scope(state: ORMExecuteState) -> None:
     if state.execution_options.get(UNSCOPED):
         _refuse_rows(state)
         return
-    if state.is_relationship_load or state.is_column_load:
-        # Made by the ORM itself, so nothing bare can hide in it; a new object's lazy load passes here as well.
-        state.statement = state.statement.options(*scope.options)
+    if state.is_column_load:
+        # Loader criteria stand aside when a row that is in the session is read again; a plain condition does not.
+        state.statement = state.statement.where(*_reloading(state, scope))
         return
-    _refuse_unscopable(state)
-    state.statement = state.statement.options(*scope.options)
+    if not state.is_relationship_load:  # made by the ORM itself, so nothing bare can hide in it
+        _refuse_unscopable(state)
+    # A lazy load brings the options of its parent's load along, unless the parent is new.
+    present = {id(option) for option in getattr(state.statement, "_with_options", ())}
+    state.statement = state.statement.options(*(o for o in scope.options if id(o) not in present))
 
 
-def _refuse_rows(state: ORMExecuteState) -> None:
-    """An unscoped lookup takes columns: a row would stay in the session, where ``get`` hands it to anybody."""
-    selected = getattr(state.statement, "column_descriptions", [{}])
-    if not state.is_select or any(one.get("expr") is one.get("entity") for one in selected):
-        raise ScopeError("an unscoped lookup takes columns only")
+def _reloading(state: ORMExecuteState, scope: Scope) -> list[ColumnElement[bool]]:
+    table = state.bind_mapper.local_table if state.bind_mapper is not None else None
+    return [scope.criteria(m, scope.reading(a.name)) for m, a in _scoped.items() if m.__table__ is table]
 
 
 def _refuse_rows(state: ORMExecuteState) -> None:
@@ -225,10 +227,11 @@ def _refuse_unscopable(state: ORMExecuteState) -> None:
     if isinstance(statement, LambdaElement):
         raise ScopeError("a cached lambda hides what it selects")
     tables: set[FromClause] = {model.__table__ for model in _scoped}
-    # Each part with the entities in whose SELECT it stands: a bare column of one of them adds no table.
-    todo: list[tuple[Any, frozenset[FromClause]]] = [(statement, frozenset())]
+    # Each part with the entities in whose SELECT it stands, for a bare column of one of them adds no table; and
+    # whether it stands in an UPDATE or DELETE itself, where the criteria reach no second table.
+    todo: list[tuple[Any, frozenset[FromClause], bool]] = [(statement, frozenset(), False)]
     while todo:
-        part, entities = todo.pop()
+        part, entities, changing = todo.pop()
         _refuse_part(part, tables, state.is_orm_statement)
         if isinstance(part, Select):
             # What Select yields as its tables is computed and always bare; these are what was really written.
@@ -236,22 +239,24 @@ def _refuse_unscopable(state: ORMExecuteState) -> None:
             for one in written:
                 _refuse_bare(one, tables)
             entities = frozenset(e.selectable for w in written if (e := w._annotations.get("parententity")) is not None)
+            changing = False
         elif isinstance(part, UpdateBase):
             if part is not statement:
                 raise ScopeError("a change inside another statement cannot be scoped")
-            entities = frozenset({part.table})
+            entities, changing = frozenset({part.table}), True
         elif isinstance(part, Column):
-            marked = _is_marked(part) and not isinstance(statement, UpdateBase)
-            if not marked and part.table not in entities and _base(part.table) in tables:
+            if (changing or not _is_marked(part)) and part.table not in entities and _base(part.table) in tables:
                 raise ScopeError(f"bare column {part} cannot be scoped")
             if not isinstance(part.table, SaTable):
-                todo.append((part.table, entities))
-        todo.extend((child, entities) for child in part.get_children())
+                todo.append((part.table, entities, changing))
+        todo.extend((child, entities, changing) for child in part.get_children())
 
 
 def _refuse_part(part: Any, tables: set[FromClause], orm: bool) -> None:
     """Words that reach a table without naming it as one of ours."""
     if isinstance(part, TextClause) or (getattr(part, "is_literal", False) and not _HARMLESS.fullmatch(part.name)):
+        raise ScopeError("text cannot be scoped")
+    if any(getattr(part, name, ()) for name in ("_prefixes", "_suffixes", "_hints", "_statement_hints")):
         raise ScopeError("text cannot be scoped")
     if isinstance(part, TableClause) and (not isinstance(part, SaTable) or part.metadata is not metadata):
         raise ScopeError(f"table {part.name} is not one of the declared tables")

@@ -15,7 +15,8 @@ MOST_WORDS = 6
 def search(model: type[Any], text: str) -> ColumnElement[bool]:
     """Rows in which every word of *text* stands in at least one search column."""
     admin: Admin = model.__admin__
-    words = clean(text)[:200].split(" ")[:MOST_WORDS]
+    # PostgreSQL takes no NUL, not even to look for it.
+    words = clean(text.replace("\x00", " "))[:200].split(" ")[:MOST_WORDS]
     columns = [getattr(model, name) for name in admin.search_columns]
     if not columns or not any(words):
         return true()

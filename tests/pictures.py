@@ -54,6 +54,8 @@ def take(page: Any, running: Running, width: int) -> None:
     page.click("button:has-text('保存')")
     page.wait_for_selector("#problems")
     shot("item-form")
+    page.context.clear_cookies()
+    enter(page, running, "admin")
     page.goto(f"{running.address}/import/items")
     page.set_input_files("#file", str(LIST))
     page.locator("main form .btn.main").click()

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from apispec import APISpec
 from flask import Response, g, jsonify, request
 from flask_appbuilder.api import BaseApi, expose
-from sqlalchemy import select
 from werkzeug.exceptions import HTTPException
 
 from forms.convert import BadValue, Spec, from_json, json_schema, specs, to_json
@@ -23,7 +22,7 @@ from rules.lifecycle import Move
 from rules.words import N_, Problem, Problems
 from views import display
 from views.generator import PK, flat, unused
-from views.listing import listing, with_references
+from views.listing import by_id, listing, with_references
 from views.security import commit, db, demand, now
 
 STATUS = {"stale": 409, "duplicate": 409, "in_use": 409}
@@ -69,7 +68,7 @@ class RegistryApi(BaseApi):
         demand(self.admin.name, "show")
         row = self.row(pk)
         actions = [m.name for m in can(db(), row)]
-        return jsonify({"row": self.told(row, masked=False), "label": display.label_of(row), "actions": actions})
+        return jsonify({"row": self.told(row), "label": display.label_of(row), "actions": actions})
 
     @expose("/", methods=("POST",))
     def post(self) -> Any:
@@ -119,7 +118,7 @@ class RegistryApi(BaseApi):
 
     def row(self, pk: int) -> Any:
         many = tuple(n for n, spec in specs(self.model).items() if spec.kind == "many")
-        statement = with_references(select(self.model).where(self.model.id == pk), self.model, many)
+        statement = with_references(by_id(self.model, pk), self.model, many)
         row = db().scalars(statement).one_or_none()
         if row is None:
             raise ApiProblem(404, one(None, "not_found", N_("There is no such row, or you may not see it.")))
@@ -141,12 +140,16 @@ class RegistryApi(BaseApi):
             raise refuse(problems)
         return found
 
-    def told(self, row: Any, *, masked: bool) -> dict[str, Any]:
+    def told(self, row: Any, *, masked: bool = False) -> dict[str, Any]:
+        """*row* as JSON. Personal fields are in full only for who may edit it, as on the pages."""
+        masked = masked or not g.scope.covers("edit", row)
         data = {"id": row.id}
         for name, spec in specs(type(row)).items():
             if spec.kind == "many" and not display.loaded(row, name):
                 continue
             value = to_json(spec, getattr(row, name))
+            if name == "changes":
+                value = display.masked_changes(row, value)
             data[name] = mask_identifier(value) if masked and spec.info.personal and isinstance(value, str) else value
         return data
 
@@ -155,7 +158,7 @@ class RegistryApi(BaseApi):
             raise refuse(problems)
         commit()
         shown = g.scope.may(self.admin.name, "show")
-        answer = {"row": self.told(row, masked=False) if shown else {"id": row.id}, **(extra or {})}
+        answer = {"row": self.told(row) if shown else {"id": row.id}, **(extra or {})}
         answer["warnings"] = [display.problem_json(p) for p in problems.warnings]
         return jsonify(answer), status
 

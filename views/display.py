@@ -27,6 +27,7 @@ from views.security import db, now
 
 # What Events name that is neither a move nor a declared action.
 OTHER_ACTIONS = {"change_password": N_("Change password")}
+PLACE = re.compile(r"%\(\w+\)[ds]")
 ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -87,7 +88,7 @@ def problem_text(problem: Problem) -> str:
 def cause_text(problem: Problem, model: type[Any]) -> str:
     """A problem as the heading of all rows that have it: its field, and its sentence without this row's values."""
     spec = specs(model).get(problem.field or "")
-    text = tr(problem.message, dict.fromkeys(problem.params, "…"))
+    text = PLACE.sub("…", tr(problem.message)) if problem.params else tr(problem.message)
     return labelled(tr(spec.label), text) if spec else text
 
 
@@ -250,6 +251,14 @@ def difference_lines(model: type[Any] | None, changes: Mapping[str, Any]) -> lis
 def labelled(label: str, value: str) -> str:
     """A value behind its label, with the colon of the reader's language."""
     return str(gettext("%(label)s: %(value)s", label=label, value=value))
+
+
+def masked_changes(event: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """An Event's differences with the personal ones masked: the record says that they changed, the row says to what."""
+    model = registries().get(event.subject_type)
+    known = specs(model) if model is not None else {}
+    hidden = {name for name in changes if name in known and known[name].info.personal}
+    return {n: [v and mask_identifier(str(v)) for v in pair] if n in hidden else pair for n, pair in changes.items()}
 
 
 def _said(spec: Spec | None, value: Any) -> str:

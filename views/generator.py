@@ -30,7 +30,7 @@ from models.write import remove, save
 from rules.lifecycle import Move
 from rules.words import Problems
 from views import display
-from views.listing import DueFilter, Listing, listing, with_references
+from views.listing import DueFilter, Listing, by_id, listing, with_references
 from views.security import commit, db, demand, now
 
 PK = f"<int(max={LARGEST_ID}):pk>"
@@ -100,7 +100,7 @@ class RegistryPages(BaseView):
         if self.admin.file is None:
             abort(404)
         column = getattr(self.model, self.admin.file)
-        row = db().scalars(select(self.model).where(self.model.id == pk).options(undefer(column))).one_or_none()
+        row = db().scalars(by_id(self.model, pk).options(undefer(column))).one_or_none()
         data = getattr(row, self.admin.file) if row is not None else None
         if data is None:
             abort(404)
@@ -210,7 +210,7 @@ class RegistryPages(BaseView):
         for text in chosen:
             pk, _, version = text.partition(":")
             known = number(pk)
-            row = db().get(self.model, known) if known is not None else None
+            row = db().scalars(by_id(self.model, known)).one_or_none() if known is not None else None
             if row is None:
                 refused.append(gettext("%(row)s: not found", row=pk[:19]))
                 continue
@@ -233,7 +233,7 @@ class RegistryPages(BaseView):
 
     def row(self, pk: int, fields: Sequence[str] = ()) -> Any:
         """The row, or 404: what lies out of reach cannot be told from what does not exist."""
-        statement = with_references(select(self.model).where(self.model.id == pk), self.model, tuple(fields))
+        statement = with_references(by_id(self.model, pk), self.model, tuple(fields))
         return db().scalars(statement).one_or_none() or abort(404)
 
     def saved(self, row: Any, form: RowForm, version: int | None) -> Problems:
@@ -378,7 +378,6 @@ class RegistryPages(BaseView):
             column = pointing_to(model, self.model)
             if column is None or not g.scope.may(name, "list"):
                 continue
-            first = admin.list_cells[0]
             statement = with_references(select(model).where(getattr(model, column) == row.id), model, flat(admin.list_cells))
             rows = [*db().scalars(statement.order_by(model.id.desc()).limit(MOST_RELATED + 1))]
             found.append(
@@ -387,7 +386,7 @@ class RegistryPages(BaseView):
                     "rows": rows[:MOST_RELATED],
                     "more": len(rows) > MOST_RELATED,
                     "column": column,
-                    "cells": (first, *admin.list_cells[1:3]),
+                    "cells": tuple(names for names in admin.list_cells if names != (column,))[:3],
                 }
             )
         return found

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, func, inspect, select
+from sqlalchemy import ColumnElement, Select, false, func, inspect, select
 from sqlalchemy.orm import joinedload, selectinload
 from werkzeug.datastructures import MultiDict
 
-from forms.convert import BadValue, Spec, parse, specs
+from forms.convert import BadValue, Spec, largest_id, parse, specs
 from models.declare import Admin
 from models.scope import ScopedSession
 from models.search import search
@@ -91,6 +91,11 @@ def listing(
     statement = statement.limit(asked.size).offset((asked.page - 1) * asked.size)
     asked.rows = list(s.scalars(with_references(statement, model, fields)))
     return asked
+
+
+def by_id(model: type[Any], pk: int) -> Select[Any]:
+    """The row of that id; none for a number that the column cannot hold, where PostgreSQL would raise."""
+    return select(model).where(model.id == pk if pk <= largest_id(model) else false())
 
 
 def with_references(statement: Select[Any], model: type[Any], fields: tuple[str, ...]) -> Select[Any]:

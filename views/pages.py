@@ -13,6 +13,7 @@ from sqlalchemy import func, select, text
 from werkzeug.security import check_password_hash
 
 from config import LOCALES
+from forms.convert import UNSTORABLE
 from models.account import Account, set_password
 from models.case import Case, CaseState
 from models.event import EventKind, record
@@ -195,7 +196,7 @@ class Verify(BaseView):
     @expose("/")
     @expose("/<code>")
     def show(self, code: str = "") -> Any:
-        asked = (code or request.args.get("code", "")).strip().upper()[:20]
+        asked = UNSTORABLE.sub("", code or request.args.get("code", "")).strip().upper()[:20]
         letter = None
         if asked:
             with database().session(everything("verification of a letter")) as s:
