@@ -95,6 +95,7 @@ def words() -> dict[str, Any]:
         "demo": current_app.config["APPLICATION"].demo,
         "importable": IMPORTABLE,
         "cause_text": display.cause_text,
+        "problem_lines": display.problem_lines,
     }
 
 

@@ -22,9 +22,10 @@ from models.work_day import load_calendar
 from rules.deadlines import local_day, standing
 from rules.identifiers import mask_identifier
 from rules.lifecycle import Lifecycle
-from rules.words import LabelEnum, N_, Problem, Told
+from rules.words import LabelEnum, N_, Problem, Problems, Told
 from views.security import db, now
 
+FILE_COLUMNS = {"department": N_("Department"), "department_code": N_("Department code"), "region_code": N_("Region code")}
 # What Events name that is neither a move nor a declared action.
 OTHER_ACTIONS = {"change_password": N_("Change password")}
 PLACE = re.compile(r"%\(\w+\)[ds]")
@@ -87,9 +88,28 @@ def problem_text(problem: Problem) -> str:
 
 def cause_text(problem: Problem, model: type[Any]) -> str:
     """A problem as the heading of all rows that have it: its field, and its sentence without this row's values."""
-    spec = specs(model).get(problem.field or "")
     text = PLACE.sub("…", tr(problem.message)) if problem.params else tr(problem.message)
-    return labelled(tr(spec.label), text) if spec else text
+    label = field_label(model, problem.field)
+    return labelled(label, text) if label else text
+
+
+def field_label(model: type[Any], name: str | None) -> str:
+    """What people call the field; also for columns of a file that are no fields of the row."""
+    spec = specs(model).get(name or "")
+    return tr(spec.label) if spec else tr(FILE_COLUMNS.get(name or "", ""))
+
+
+def problem_lines(problems: Problems, model: type[Any]) -> list[tuple[str, bool]]:
+    """(sentence, is a warning) of each different problem; those that say the same are told once, with all fields."""
+    fields: dict[tuple[str, bool], list[str]] = {}
+    for problem in problems:
+        named = fields.setdefault((problem_text(problem), problem.warning), [])
+        if label := field_label(model, problem.field):
+            named.append(label)
+    lines = []
+    for (text, warning), labels in fields.items():
+        lines.append((labelled(gettext(", ").join(labels), text) if labels else text, warning))
+    return lines
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:
