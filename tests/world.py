@@ -32,7 +32,7 @@ from models.access import person_scope, sync
 NOW = datetime(2026, 6, 17, 2, 0, tzinfo=UTC)  # a Wednesday, ten in the morning in China
 PASSWORD = "correct-horse-battery"  # noqa: S105 - of the test world
 RESIDENT = "11010519491231002X"
-COMPANY = "91110105MA00000008"
+COMPANY = "91110105MA0000007L"
 
 # user name → (full name, department, role)
 PEOPLE = {

@@ -24,9 +24,10 @@ from models.message import Message, MessageState
 from models.scope import ANONYMOUS, Forbidden, everything
 from rules.words import N_
 from views import checks, display, security
-from views.generator import register
+from views.api import api_for
+from views.generator import pages_for
 from views.imports import IMPORTABLE, Import
-from views.pages import PAGES
+from views.pages import PAGES, SignIn
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +36,14 @@ class Builder(AppBuilder):
     """flask-appbuilder without the pages and packaged files that ours replace."""
 
     def _add_admin_views(self) -> None:
+        self.sm.auth_view = self.add_view_no_menu(SignIn)
         self.sm.register_views()
         self.add_api(OpenApi)
         for page in (*PAGES, Import):
             self.add_view_no_menu(page)
-        register(self)
+        for model in registries().values():
+            self.add_view_no_menu(pages_for(model))
+            self.add_api(api_for(model))
 
     def _add_global_static(self) -> None:
         """Its Bootstrap, jQuery and select2 are not served: no page of ours uses them."""

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from flask import Response, abort, flash, g, jsonify, redirect, render_template, request, url_for
-from flask_appbuilder import AppBuilder, BaseView, expose
+from flask_appbuilder import BaseView, expose
 from flask_babel import gettext
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import undefer
@@ -501,12 +501,3 @@ def pages_for(model: type[Any]) -> type[RegistryPages]:
             "__doc__": f"Pages of {model.__name__}.",
         },
     )
-
-
-def register(builder: AppBuilder) -> None:
-    """Pages and REST of every registry that discovery finds."""
-    from views.api import api_for
-
-    for model in registries().values():
-        builder.add_view_no_menu(pages_for(model))
-        builder.add_api(api_for(model))

@@ -38,16 +38,10 @@ class SecurityManager(FabSecurityManager):
     user_model = Account
 
     def register_views(self) -> None:
-        from views.pages import SignIn
-
-        self.auth_view = SignIn()
-        self.appbuilder.add_view_no_menu(self.auth_view)
-        self.appbuilder.add_api(self.security_api)
-        for view in (self.auth_view.blueprint, self._security_api_blueprint()):
-            self.limiter.limit(self.auth_rate_limit, methods=["POST"])(view)
-
-    def _security_api_blueprint(self) -> Any:
-        return next(v.blueprint for v in self.appbuilder.baseviews if isinstance(v, self.security_api))
+        """Tokens for REST; our sign-in page is there already. Both are limited: they take passwords."""
+        api = self.appbuilder.add_api(self.security_api)
+        for view in (self.auth_view, api):
+            self.limiter.limit(self.auth_rate_limit, methods=["POST"])(view.blueprint)
 
     def load_user(self, pk: Any) -> Person | None:
         return find_person(int(pk))

@@ -145,11 +145,9 @@ SCOPED: dict[str, tuple[Callable[[], Any], list[Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", SCOPED)
-def test_scoped(clerk: ScopedSession, name: str) -> None:
-    build, expected = SCOPED[name]
-    found = [tuple(tuple(v) if isinstance(v, sa.Row) else v for v in row) for row in clerk.execute(build())]
-    assert sorted(map(str, found)) == sorted(map(str, expected))
+def test_scoped(clerk: ScopedSession) -> None:
+    found = {name: sorted(str(tuple(row)) for row in clerk.execute(build())) for name, (build, _) in SCOPED.items()}
+    assert found == {name: sorted(map(str, expected)) for name, (_, expected) in SCOPED.items()}
 
 
 def _core() -> Any:
@@ -212,10 +210,15 @@ REFUSED: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_refused(writer: ScopedSession, name: str) -> None:
-    with pytest.raises(ScopeError):
-        writer.execute(REFUSED[name]())
+def test_refused(writer: ScopedSession) -> None:
+    ran = []
+    for name, build in REFUSED.items():
+        try:
+            writer.execute(build())
+        except ScopeError:
+            continue
+        ran.append(name)
+    assert ran == []
 
 
 def test_no_scope_set_raises(database: Database) -> None:
