@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -130,6 +131,8 @@ def _check_id(config: Config, args: argparse.Namespace) -> int:
     try:
         with open(args.file, "rb") as stream:
             return run(args.kind, stream, sys.stdout.buffer, today)
+    except BrokenPipeError:  # the reader of what we say, not the file; see the end of this page
+        raise
     except OSError as error:
         print(f"run.py check-id: {error}", file=sys.stderr)
         return 2
@@ -189,4 +192,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        status = main()
+        sys.stdout.flush()
+    except KeyboardInterrupt:  # Ctrl-C, or "up" stopping a child that has only begun to start
+        status = 130
+    except BrokenPipeError:  # "… | head" has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 141
+    sys.exit(status)

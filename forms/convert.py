@@ -218,7 +218,7 @@ def to_input(spec: Spec, value: Any) -> str:
 def from_json(spec: Spec, value: Any) -> Any:
     """The typed value of what REST got. Moments must carry a zone there. Raises BadValue."""
     if value is None:
-        return False if spec.kind == "boolean" and spec.required else None
+        return [] if spec.kind == "many" else False if spec.kind == "boolean" and spec.required else None
     if spec.kind == "many":
         if not isinstance(value, list) or not all(isinstance(v, int) and not isinstance(v, bool) for v in value):
             raise spec.refuse("type", N_("A list of ids is expected here."))

@@ -19,8 +19,7 @@ from models.intake import TAKEN, Intake
 from models.item import Item
 from models.scope import Forbidden, ScopedSession
 from models.write import save, snapshot
-from rules.words import LabelEnum, N_, Problem, Problems, RuleError
-
+from rules.words import N_, LabelEnum, Problem, Problems, RuleError
 
 # What places a row; everything else a mapping fills is a field of the item, of one of the KINDS.
 PLACES = frozenset({"department", "department_code", "region_code", "region_name"})
@@ -81,12 +80,12 @@ def choose_mapping(registry: str, header: list[str], named: str | None) -> Mappi
     """The mapping called *named* (or the TOML file of that path), else the one whose columns the file has."""
     known = mappings(registry)
     if named:
-        found = next((m for m in known if m.name == named), None) or load_mapping(Path(named))
+        chosen = next((m for m in known if m.name == named), None) or load_mapping(Path(named))
         fields = {name for name, spec in specs(Item).items() if spec.kind in KINDS}
-        if unknown := sorted(set(found.columns) - PLACES - fields):
+        if unknown := sorted(set(chosen.columns) - PLACES - fields):
             message = N_("The mapping %(name)s cannot be read: %(error)s")
-            raise RuleError.one("mapping", "mapping", message, name=found.name, error=", ".join(unknown)[:200])
-        return found
+            raise RuleError.one("mapping", "mapping", message, name=chosen.name, error=", ".join(unknown)[:200])
+        return chosen
     found = next((m for m in known if m.fits(header)), None)
     if found is None:
         message = N_("No mapping fits these columns: %(columns)s")
@@ -129,7 +128,8 @@ def _row(
 ) -> Outcome:
     raw = {ours: cells.get(theirs) or "" for ours, theirs in mapping.columns.items()}
     intake.begin()
-    outcome = Outcome(line, OutcomeKind.Refused, raw.get("local_code", "")[:80].strip(), raw.get("name", "")[:300].strip())
+    key, name = raw.get("local_code", "")[:80].strip(), raw.get("name", "")[:300].strip()
+    outcome = Outcome(line, OutcomeKind.Refused, key, name)
     try:
         with session.begin_nested():
             values, problems = _values(raw, mapping)
@@ -187,4 +187,5 @@ def lines(report: Report) -> Iterator[dict[str, Any]]:
     for o in report.outcomes:
         problems = [{"field": p.field, "code": p.code, "warning": p.warning} for p in o.problems]
         changes = {n: list(pair) for n, pair in o.changes.items()}
-        yield {"line": o.line, "outcome": o.kind.value, "key": o.key, "name": o.name, "changes": changes, "problems": problems}
+        told = {"line": o.line, "outcome": o.kind.value, "key": o.key, "name": o.name}
+        yield told | {"changes": changes, "problems": problems}

@@ -58,8 +58,8 @@ class Queue:
                 log.exception("outbox %s waits for the next tick", outbox_id)
 
     def consume(self, workers: int = 2) -> None:
-        """Run the worker until it is told to stop; first everything that waited while none ran."""
-        huey = self.huey
-        # As a task, not here: the consumer must be there to hear a signal while a long row is worked at.
-        self.tick()
-        huey.create_consumer(workers=workers, periodic=True, initial_delay=0.1, max_delay=1.0).run()
+        """Run the worker until it is told to stop. Its first tick comes at once, so what waited is not kept waiting.
+
+        Nothing is done before: the consumer must be there to hear a signal while a long row is worked at.
+        """
+        self.huey.create_consumer(workers=workers, periodic=True, initial_delay=0.1, max_delay=1.0).run()

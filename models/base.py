@@ -122,9 +122,10 @@ class Base(DeclarativeBase):
             length=40,
             values_callable=lambda e: [m.value for m in e],
         ),
-        dict[str, Any]: JSON(),
-        list[str]: JSON(),
-        list[Any]: JSON(),
+        # Nothing is NULL, not the JSON word null: constraints and filters ask for NULL.
+        dict[str, Any]: JSON(none_as_null=True),
+        list[str]: JSON(none_as_null=True),
+        list[Any]: JSON(none_as_null=True),
     }
 
 

@@ -76,7 +76,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Action:
-    """A verb that is not a change of state. run(session, row, given, actor, now) may return a message in words."""
+    """A verb that is not a change of state. run(session, row, given, now) may return an answer to be shown once;
+    when(row) says on which rows the page offers it."""
 
     name: str
     label: str
@@ -84,6 +85,7 @@ class Action:
     asks: tuple[str, ...] = ()
     confirm: str | None = None
     tone: str = "plain"
+    when: Callable[[Any], bool] | None = None
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,8 @@ Department.__admin__ = Admin(
     search="name short credit_code",
     filters="kind region_id parent_id",
     order="path",
-    departments=("id", "parent_id"),
+    # The superior first: a department's own Events must not keep it from being deleted.
+    departments=("parent_id", "id"),
     natural_key=("region_id", "name"),
     tree="parent_id",
     groups=(

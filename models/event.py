@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Any
 
 from sqlalchemy import BigInteger, Index, String, UniqueConstraint, event, select
-from sqlalchemy.orm import Mapped, Mapper, Session, relationship
+from sqlalchemy.orm import Mapped, Mapper, ORMExecuteState, Session, relationship
 
 from models.account import Account
 from models.base import Moment, Table, field, ref
 from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
 from models.department import Department
-from models.scope import UNSCOPED
+from models.scope import UNSCOPED, ScopedSession
 from rules.words import LabelEnum, N_, Told
 
 
@@ -83,10 +83,11 @@ class Event(Table):
         told = [
             self.subject_type,
             self.subject_id,
+            self.subject_label,
             self.seq,
             self.department_id,
             self.actor_id,
-            self.at.isoformat(),
+            self.at.astimezone(UTC).isoformat(),  # as it is read back, whatever zone the door's clock ran in
             self.kind.value,
             self.action,
             self.changes,
@@ -178,3 +179,9 @@ def broken_links(session: Session) -> list[tuple[str, int, int]]:
 @event.listens_for(Event, "before_delete")
 def _append_only(mapper: Mapper[Event], connection: Any, target: Event) -> None:
     raise RuntimeError("Events are never changed or removed")
+
+
+@event.listens_for(ScopedSession, "do_orm_execute")
+def _append_only_in_bulk(state: ORMExecuteState) -> None:
+    if (state.is_update or state.is_delete) and getattr(state.statement, "table", None) == Event.__table__:
+        raise RuntimeError("Events are never changed or removed")

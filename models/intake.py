@@ -49,7 +49,8 @@ class Intake:
             raise RuleError.one("local_code", "required", N_("Please fill in this field."))
         if (region.code, code) in self.items:
             raise RuleError.one("local_code", "twice_in_file", N_("This code stands twice in the file."))
-        item = self.session.scalars(select(Item).where(Item.region_id == region.id, Item.local_code == code)).one_or_none()
+        known = select(Item).where(Item.region_id == region.id, Item.local_code == code)
+        item = self.session.scalars(known).one_or_none()
         same_name = self.names.setdefault((region.code, seat.name, str(values.get("name"))), line)
         if same_name != line:
             message = N_("Line %(line)d has the same name in the same department.")
@@ -61,7 +62,8 @@ class Intake:
                 values |= {"origin": Origin.TakenOver, "state": ItemState.InForce}
         elif item.department_id != seat.id:
             message = N_("This item belongs to “%(name)s” here; the department is not changed by an import.")
-            noticed.append(Problem("department_id", "other_department", message, {"name": item.department.name}, warning=True))
+            theirs = {"name": item.department.name}
+            noticed.append(Problem("department_id", "other_department", message, theirs, warning=True))
         self.items.add((region.code, code))
         return item, values, noticed
 

@@ -7,6 +7,7 @@ worker was killed) is free again, and every kind of work can be begun twice with
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,8 +15,8 @@ from sqlalchemy import BigInteger, Index, String, UniqueConstraint, or_, select,
 from sqlalchemy.orm import Mapped, Session
 
 from models.base import Moment, Table, field
-from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role, Todo
-from rules.words import LabelEnum, N_
+from models.declare import Action, Admin, Grant, Group, MenuGroup, Reach, Role, Todo
+from rules.words import LabelEnum, N_, RuleError
 
 LEASE = timedelta(seconds=60)
 MOST_ATTEMPTS = 8
@@ -45,6 +46,14 @@ class Outbox(Table):
     note: Mapped[str | None] = field(N_("Note"), String(1000))
 
 
+def _retry(session: Session, row: Outbox, given: Mapping[str, Any], now: datetime) -> None:
+    """Open a row again whose last attempt failed; one that is waiting, or done, stays as it is."""
+    if row.state is not OutboxState.Failed:
+        raise RuleError.one(None, "not_failed", N_("Only failed work can be tried again."))
+    row.state, row.attempts, row.due_at = OutboxState.Waiting, 0, now
+    session.info.setdefault("posted", []).append(row.id)
+
+
 Outbox.__admin__ = Admin(
     name="outbox",
     title=N_("Background work"),
@@ -55,8 +64,17 @@ Outbox.__admin__ = Admin(
     search="kind key note",
     filters="state kind",
     order="-id",
+    actions=(
+        Action(
+            "retry",
+            N_("Try again"),
+            _retry,
+            confirm=N_("The work is done again as soon as a worker is free."),
+            when=lambda row: row.state is OutboxState.Failed,
+        ),
+    ),
     groups=(Group(N_("What is to be done"), "kind key subject_type subject_id due_at state attempts claimed_at note"),),
-    grants=(Grant(Role.Administrator, "list show", Reach.all), Grant(Role.Auditor, "list show", Reach.all)),
+    grants=(Grant(Role.Administrator, "list show retry", Reach.all), Grant(Role.Auditor, "list show", Reach.all)),
     weight=90,
 )
 

@@ -192,7 +192,7 @@ def _apply_scope(state: ORMExecuteState) -> None:
         return
     if state.is_column_load:
         # Loader criteria stand aside when a row that is in the session is read again; a plain condition does not.
-        state.statement = state.statement.where(*_reloading(state, scope))
+        state.statement = cast("Select[Any]", state.statement).where(*_reloading(state, scope))
         return
     if not state.is_relationship_load:  # made by the ORM itself, so nothing bare can hide in it
         _refuse_unscopable(state)
@@ -213,9 +213,8 @@ def _refuse_rows(state: ORMExecuteState) -> None:
         raise ScopeError("an unscoped lookup takes columns only")
 
 
-def _refuse_unscopable(state: ORMExecuteState) -> None:
-    """Raise for what the criteria, which go by entity, would not reach."""
-    statement = state.statement
+def _refuse_kind(state: ORMExecuteState) -> None:
+    """Statements that cannot be scoped whatever they say."""
     if not state.is_orm_statement and not state.is_select:
         raise ScopeError("only ORM statements can be scoped")
     if (state.is_insert or state.is_update or state.is_delete) and isinstance(state.parameters, list):
@@ -224,8 +223,14 @@ def _refuse_unscopable(state: ORMExecuteState) -> None:
         raise ScopeError("rows are made through write.save")
     if state.is_from_statement:
         raise ScopeError("a statement taken over whole cannot be scoped")
-    if isinstance(statement, LambdaElement):
+    if isinstance(state.statement, LambdaElement):
         raise ScopeError("a cached lambda hides what it selects")
+
+
+def _refuse_unscopable(state: ORMExecuteState) -> None:
+    """Raise for what the criteria, which go by entity, would not reach."""
+    _refuse_kind(state)
+    statement = state.statement
     tables: set[FromClause] = {model.__table__ for model in _scoped}
     # Each part with the entities in whose SELECT it stands, for a bare column of one of them adds no table; and
     # whether it stands in an UPDATE or DELETE itself, where the criteria reach no second table.
@@ -235,7 +240,7 @@ def _refuse_unscopable(state: ORMExecuteState) -> None:
         _refuse_part(part, tables, state.is_orm_statement)
         if isinstance(part, Select):
             # What Select yields as its tables is computed and always bare; these are what was really written.
-            written = (*part._raw_columns, *part._from_obj, *(join[0] for join in part._setup_joins))
+            written: tuple[Any, ...] = (*part._raw_columns, *part._from_obj, *(join[0] for join in part._setup_joins))
             for one in written:
                 _refuse_bare(one, tables)
             entities = frozenset(e.selectable for w in written if (e := w._annotations.get("parententity")) is not None)
@@ -245,10 +250,11 @@ def _refuse_unscopable(state: ORMExecuteState) -> None:
                 raise ScopeError("a change inside another statement cannot be scoped")
             entities, changing = frozenset({part.table}), True
         elif isinstance(part, Column):
-            if (changing or not _is_marked(part)) and part.table not in entities and _base(part.table) in tables:
+            source: Any = part.table
+            if (changing or not _is_marked(part)) and source not in entities and _base(source) in tables:
                 raise ScopeError(f"bare column {part} cannot be scoped")
-            if not isinstance(part.table, SaTable):
-                todo.append((part.table, entities, changing))
+            if source is not None and not isinstance(source, SaTable):
+                todo.append((source, entities, changing))
         todo.extend((child, entities, changing) for child in part.get_children())
 
 
@@ -288,8 +294,13 @@ def _refuse_bare(written: Any, tables: set[FromClause]) -> None:
 
 
 @contextmanager
-def door(session: Session) -> Iterator[None]:
-    """Opened by ``write.save``, ``write.remove`` and ``workflow.move`` alone: rows change only in here."""
+def door(session: Session, row: Any = None) -> Iterator[None]:
+    """Opened by ``write.save``, ``write.remove`` and ``workflow.move`` alone: rows change only in here.
+
+    row: what is to be changed. Nothing else that was touched before may slip through with it.
+    """
+    if not session.info.get("doors"):
+        _refuse_strays(session, row)
     session.info["doors"] = session.info.get("doors", 0) + 1
     try:
         yield
@@ -300,9 +311,13 @@ def door(session: Session) -> Iterator[None]:
 
 @event.listens_for(ScopedSession, "before_flush")
 def _only_through_a_door(session: Session, context: UOWTransaction, instances: Iterable[Any] | None) -> None:
-    if session.info.get("doors"):
-        return
-    touched = [o for o in (*session.new, *session.dirty, *session.deleted) if hasattr(type(o), "version")]
+    if not session.info.get("doors"):
+        _refuse_strays(session)
+
+
+def _refuse_strays(session: Session, row: Any = None) -> None:
+    others = [o for o in (*session.new, *session.dirty, *session.deleted) if o is not row]
+    touched = [o for o in others if hasattr(type(o), "version")]
     changed = [o for o in touched if o in session.new or o in session.deleted or session.is_modified(o)]
     if changed:
         raise ScopeError(f"{type(changed[0]).__name__} changed outside the doors (write.save, workflow.move)")

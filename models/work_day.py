@@ -20,7 +20,7 @@ class WorkDay(Row):
     day: Mapped[date] = field(N_("Date"), editable="new")
     workday: Mapped[bool] = field(N_("Working day"))
     name: Mapped[str | None] = field(N_("Occasion"), String(40), message=True)
-    source: Mapped[str] = field(N_("Source"), String(200), message=True)
+    source: Mapped[str] = field(N_("Source"), String(200))
     provisional: Mapped[bool] = field(N_("Provisional"), default=False)
 
     @property
@@ -72,7 +72,9 @@ def seed_calendar(session: Session, now: datetime) -> int:
             if day.day in held:
                 continue
             row = WorkDay()
-            values = {"day": day.day, "workday": day.workday, "name": day.name, "source": day.source}
+            # By the document's own title, which is the same in every language.
+            source = f"国务院办公厅关于{year}年部分节假日安排的通知"
+            values = {"day": day.day, "workday": day.workday, "name": day.name, "source": source}
             problems = save(session, row, {**values, "provisional": False}, now=now)  # type: ignore[arg-type]
             if problems.errors:
                 raise RuntimeError(f"calendar day {day.day}: {problems}")

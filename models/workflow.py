@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from models.base import Row
 from models.declare import Action, Admin, Todo
 from models.event import EventKind, record
 from models.outbox import Outbox, post
@@ -87,7 +88,8 @@ def act(
     def change() -> Problems:
         before = snapshot(row)
         answer[0] = action.run(session, row, dict(given or {}), now)
-        stamp(session, row, now)
+        if isinstance(row, Row):
+            stamp(session, row, now)
         session.flush()
         changes = differences(before, snapshot(row), new=False)
         record(session, row, EventKind.Done, now, action=action.name, changes=changes)

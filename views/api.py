@@ -21,7 +21,8 @@ from rules.identifiers import mask_identifier
 from rules.lifecycle import Move
 from rules.words import N_, Problem, Problems
 from views import display
-from views.generator import PK, flat, unused
+from views.blocks import flat
+from views.generator import PK, unused
 from views.listing import by_id, listing, with_references
 from views.security import commit, db, demand, now
 
@@ -106,7 +107,7 @@ class RegistryApi(BaseApi):
         demand(self.admin.name, action)
         row = self.row(pk)
         given = body()
-        version = asked_version(given)
+        version = asked_version(given) if hasattr(self.model, "version") else None
         values = self.values({k: v for k, v in given.items() if k != "version"})
         if step is not None:
             problems, answer = move(db(), row, action, now=now(), given=values, expected_version=version), None
@@ -181,7 +182,8 @@ class RegistryApi(BaseApi):
                 schema["required"] = ["version"]
             api_spec.components.schema(f"{name}{suffix}", schema)
         refused = {"description": "problems: [{field, code, message}]"}
-        ok = {"200": {"description": "OK", "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}}}
+        shown = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+        ok = {"200": {"description": "OK", "content": shown}}
         errors = dict.fromkeys(("401", "403", "404", "409", "422"), refused)
         base, one_row = f"{self.route_base}/", f"{self.route_base}/{{pk}}"
         path_pk = {"name": "pk", "in": "path", "required": True, "schema": {"type": "integer", "format": "int64"}}

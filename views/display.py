@@ -22,7 +22,7 @@ from models.work_day import load_calendar
 from rules.deadlines import local_day, standing
 from rules.identifiers import mask_identifier
 from rules.lifecycle import Lifecycle
-from rules.words import LabelEnum, N_, Problem, Problems, Told
+from rules.words import N_, LabelEnum, Problem, Problems, Told
 from views.security import db, now
 
 FILE_COLUMNS = {"department": N_("Department"), "department_code": N_("Department code"), "region_code": N_("Region code")}
@@ -175,18 +175,12 @@ def _plain(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell
     if spec.info.personal and masked:
         text = mask_identifier(text)
     if spec.info.message:
-        text = said_message(text, row)
+        text = tr(text)
     if name_is_registry(spec.name) and text in registries():
         text = tr(registries()[text].__admin__.one)
     if spec.name == "action" and hasattr(row, "subject_type"):
         text = action_label(row.subject_type, text)
     return Cell(text)
-
-
-def said_message(text: str, row: Any) -> str:
-    """A column that may hold a message id (the occasion or the source of a calendar day), said."""
-    day_of_row = getattr(row, "day", None)
-    return tr(text, {"year": day_of_row.year}) if "%(year)s" in text and day_of_row is not None else tr(text)
 
 
 def name_is_registry(name: str) -> bool:
@@ -274,7 +268,7 @@ def labelled(label: str, value: str) -> str:
 
 
 def masked_changes(event: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """An Event's differences with the personal ones masked: the record says that they changed, the row says to what."""
+    """An Event's differences with the personal ones masked: it says that they changed, the row says to what."""
     model = registries().get(event.subject_type)
     known = specs(model) if model is not None else {}
     hidden = {name for name in changes if name in known and known[name].info.personal}
@@ -296,6 +290,8 @@ def _said(spec: Spec | None, value: Any) -> str:
         return str(gettext("Yes") if value else gettext("No"))
     if spec.info.personal:
         return mask_identifier(str(value))
+    if spec.info.message:
+        return tr(str(value))
     if spec.kind == "reference" and spec.target is not None:
         found = db().get(spec.target, value)
         return label_of(found) if found is not None else str(gettext("(not visible to you)"))

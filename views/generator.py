@@ -7,8 +7,7 @@ Every route asks the scope first, reads through the scoped session, and writes t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -18,35 +17,22 @@ from flask_babel import gettext
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import undefer
 
-from forms.convert import LARGEST_ID, Spec, parse, specs
+from forms.convert import LARGEST_ID, Spec, specs
 from forms.fields import RowForm, defaults, editable, row_form
-from models import registries
-from models.declare import Action, Admin, Reach
-from models.event import Event
+from models.declare import Action, Admin
 from models.scope import Forbidden
 from models.search import search
-from models.workflow import act, can, move
+from models.workflow import act, move
 from models.write import remove, save
 from rules.lifecycle import Move
 from rules.words import Problems
-from views import display
-from views.listing import DueFilter, Listing, by_id, listing, with_references
+from views import blocks, display
+from views.listing import by_id, listing, with_references
 from views.security import commit, db, demand, now
 
 PK = f"<int(max={LARGEST_ID}):pk>"
 MOST_BULK = 200
-MOST_RELATED = 10
 MOST_CHOICES = 20
-
-
-@dataclass(frozen=True)
-class Button:
-    """An action as the page offers it. asks: it needs answers or a confirmation, so it opens a page first."""
-
-    name: str
-    label: str
-    tone: str
-    asks: bool
 
 
 class RegistryPages(BaseView):
@@ -61,14 +47,14 @@ class RegistryPages(BaseView):
     @expose("/")
     def list(self) -> str:
         demand(self.admin.name, "list")
-        found = listing(db(), self.model, request.args, now(), fields=flat(self.admin.list_cells))
+        found = listing(db(), self.model, request.args, now(), fields=blocks.flat(self.admin.list_cells))
         for problem in found.problems:
             flash(display.problem_text(problem), "bad")
         return self.page(
             "list.html",
             found=found,
-            columns=self.column_heads(found),
-            filters=self.filter_controls(found),
+            columns=blocks.column_heads(self.model, found),
+            filters=blocks.filter_controls(self.model, found),
             bulk=[m for m in self.moves() if not m.requires and g.scope.may(self.admin.name, m.name)],
         )
 
@@ -76,21 +62,21 @@ class RegistryPages(BaseView):
     def show(self, pk: int) -> str:
         demand(self.admin.name, "show")
         row = self.row(pk, self.admin.field_names)
-        events = self.events(row)
+        events = blocks.events_of(row)
         names = display.names_of(db(), {e.actor_id for e in events} | {getattr(row, "changed_by_id", 0)})
         return self.page(
             "show.html",
             row=row,
-            groups=[(grp.title, facts) for grp in self.admin.groups if (facts := self.facts(row, grp.names))],
+            groups=[(grp.title, facts) for grp in self.admin.groups if (facts := blocks.facts(row, grp.names))],
             under=[t for n in self.admin.list_cells[0][1:] if (t := display.cell(row, n).text)],
-            steps=self.steps(row, events, names),
-            clocks=self.clocks(row),
-            buttons=self.buttons(row),
+            steps=blocks.steps(row, events, names),
+            clocks=blocks.clocks(row),
+            buttons=blocks.buttons(row),
             events=events,
             names=names,
-            related=self.related(row),
-            file=self.has_file(row),
-            subject=self.subject(row),
+            related=blocks.related(row),
+            file=blocks.has_file(row),
+            subject=blocks.subject_of(row),
         )
 
     @expose(f"/{PK}/file")
@@ -290,7 +276,7 @@ class RegistryPages(BaseView):
             step=step,
             form=form,
             problems=problems or Problems(),
-            version=version_asked() if problems else row.version,
+            version=version_asked() if problems else getattr(row, "version", None),
             picked=self.picked(form),
         )
         return (body, 422) if problems else body
@@ -313,12 +299,6 @@ class RegistryPages(BaseView):
             template, admin=self.admin, model=self.model, specs=specs(self.model), endpoint=self.endpoint, **context
         )
 
-    def facts(self, row: Any, names: Sequence[str]) -> Sequence[tuple[Spec, display.Cell]]:
-        """What the section says; fields that only rules fill in stay away until they are filled."""
-        known = specs(self.model)
-        cells = [(known[n], display.cell(row, n)) for n in names]
-        return [(spec, c) for spec, c in cells if c.text or c.lines or spec.info.editable != "never"]
-
     def moves(self) -> tuple[Move, ...]:
         return self.admin.life.moves if self.admin.life else ()
 
@@ -326,143 +306,11 @@ class RegistryPages(BaseView):
         step = self.admin.life.find(action) if self.admin.life else None
         return step or next((a for a in self.admin.actions if a.name == action), None) or abort(404)
 
-    def buttons(self, row: Any) -> Sequence[Button]:
-        steps: list[Move | Action] = [*can(db(), row)]
-        steps += [a for a in self.admin.actions if g.scope.covers(a.name, row)]
-        return [Button(s.name, s.label, s.tone, bool(s.asks or s.confirm)) for s in steps]
-
-    def events(self, row: Any) -> Sequence[Event]:
-        if g.scope.reading("events") is None:
-            return []
-        mine = (Event.subject_type == self.admin.name) & (Event.subject_id == row.id)
-        return [*db().scalars(select(Event).where(mine).order_by(Event.id.desc()).limit(50))]
-
-    def steps(self, row: Any, events: Sequence[Event], names: Mapping[int, str]) -> Sequence[dict[str, Any]]:
-        """The progress strip: stations behind, here and ahead, with when and who for those behind."""
-        life = self.admin.life
-        if life is None or not life.steps:
-            return []
-        state = getattr(row, life.field)
-        stations = [*life.steps] if state in life.steps else [life.initial, state]
-        here = stations.index(state)
-        reached = {}
-        for event in reversed(events):
-            change = event.changes.get(life.field)
-            if change:
-                reached[change[1]] = f"{display.moment(event.at)} {names.get(event.actor_id or 0, '')}".strip()
-        return [
-            {
-                "label": display.tr(station.label),
-                "kind": "done" if i < here or (i == here and i == len(stations) - 1) else "now" if i == here else "",
-                "note": reached.get(station.value, ""),
-            }
-            for i, station in enumerate(stations)
-        ]
-
-    def clocks(self, row: Any) -> Sequence[dict[str, Any]]:
-        found = []
-        for clock in self.admin.clocks:
-            due = getattr(row, clock.due)
-            if due is None:
-                continue
-            cell = display.cell(row, clock.due)
-            lines = [display.tr(message, params) for message, params in getattr(row, clock.lines) or ()]
-            found.append({"title": clock.title, "day": display.day(due), "cell": cell, "lines": lines})
-        return found
-
-    def related(self, row: Any) -> Sequence[dict[str, Any]]:
-        found = []
-        for name in self.admin.related:
-            model = registries()[name]
-            admin: Admin = model.__admin__
-            column = pointing_to(model, self.model)
-            if column is None or not g.scope.may(name, "list"):
-                continue
-            statement = with_references(select(model).where(getattr(model, column) == row.id), model, flat(admin.list_cells))
-            rows = [*db().scalars(statement.order_by(model.id.desc()).limit(MOST_RELATED + 1))]
-            found.append(
-                {
-                    "admin": admin,
-                    "rows": rows[:MOST_RELATED],
-                    "more": len(rows) > MOST_RELATED,
-                    "column": column,
-                    "cells": tuple(names for names in admin.list_cells if names != (column,))[:3],
-                }
-            )
-        return found
-
-    def has_file(self, row: Any) -> bool:
-        return self.admin.file is not None and getattr(row, "sha256", None) is not None
-
-    def subject(self, row: Any) -> str | None:
-        """Where the thing lives that a message or an Event speaks of."""
-        name = getattr(row, "subject_type", None)
-        if name in registries() and g.scope.may(str(name), "show"):
-            return url_for(f"{name}.show", pk=row.subject_id)
-        return None
-
-    def column_heads(self, found: Listing) -> Sequence[dict[str, Any]]:
-        heads = []
-        known = specs(self.model)
-        for names in self.admin.list_cells:
-            spec = known.get(names[0])
-            label = spec.label if spec else getattr(self.model, "LABELS", {}).get(names[0], "")
-            heads.append({"label": display.tr(label), "names": names, "sort": self.next_sort(names[0], found.sort)})
-        return heads
-
-    def next_sort(self, name: str, current: str) -> str | None:
-        spec = specs(self.model).get(name)
-        if spec is None or spec.kind in ("json", "many", "long") or spec.info.personal:
-            return None
-        return f"-{name}" if current == name else name
-
-    def filter_controls(self, found: Listing) -> Sequence[dict[str, Any]]:
-        controls = []
-        narrow = (g.scope.reading(self.admin.name) or Reach.mine) <= Reach.own
-        for name in self.admin.filter_names:
-            if narrow and name in self.admin.departments:
-                continue  # there is but one to choose
-            spec = specs(self.model)[name]
-            chosen = found.chosen.get(name, [])
-            choices: list[tuple[str, str]] = []
-            if spec.choices is not None:
-                choices = [(v, display.tr(label)) for v, label in spec.choices.choices()]
-            elif spec.info.due:
-                choices = [(v, display.tr(label)) for v, label in DueFilter.choices()]
-            elif spec.kind == "boolean":
-                choices = [("1", gettext("Yes")), ("0", gettext("No"))]
-            elif spec.kind == "integer":
-                choices = [("some", gettext("More than none")), ("0", gettext("None"))]
-            elif name == "subject_type":
-                choices = [(n, display.tr(m.__admin__.title)) for n, m in registries().items()]
-            said = [next((label for v, label in choices if v == c), c) for c in chosen]
-            if spec.kind == "reference" and spec.target is not None and chosen:
-                said = [self.called(spec, text) for text in chosen]
-            controls.append({"spec": spec, "choices": choices, "chosen": chosen, "said": said})
-        return controls
-
-    @staticmethod
-    def called(spec: Spec, text: str) -> str:
-        """What the row of a filter is called; its number where the person may not see it."""
-        if text == "empty":
-            return gettext("None")
-        row = db().get(spec.target, parse(spec, text)) if spec.target is not None else None
-        return display.label_of(row) if row is not None else text
-
     @staticmethod
     def choice(target: Admin, row: Any) -> dict[str, Any]:
         extra = [n for n in target.list_cells[0] if n != target.label and n in specs(type(row))]
         note = " · ".join(t for n in extra[:2] if (t := display.cell(row, n).text))
         return {"id": row.id, "label": display.label_of(row), "note": note}
-
-
-def flat(cells: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    return tuple(name for names in cells for name in names)
-
-
-def pointing_to(model: type[Any], target: type[Any]) -> str | None:
-    """The reference of *model* that leads to *target*."""
-    return next((n for n, spec in specs(model).items() if spec.target is target and n != "parent_id"), None)
 
 
 def version_asked() -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,17 +15,14 @@ from flask_jwt_extended.exceptions import JWTExtendedException
 from flask_login import current_user
 from flask_wtf.csrf import CSRFProtect
 from jwt.exceptions import PyJWTError
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import func, update
 from werkzeug.wrappers import Response
 
-from models import registries
+from forms.convert import UNSTORABLE
 from models.access import Person, load_person, scope_of
 from models.account import Account
 from models.database import Database
-from models.declare import Reach, Role
-from models.department import Department, branch
-from models.scope import ANONYMOUS, Scope, ScopedSession, everything
+from models.scope import ANONYMOUS, ScopedSession, everything
 
 MUTATING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 csrf = CSRFProtect()
@@ -55,6 +51,10 @@ class SecurityManager(FabSecurityManager):
 
     def is_item_public(self, permission_name: str, view_name: str) -> bool:
         return False
+
+    def auth_user_db(self, username: str, password: str) -> Any:
+        """What no database could hold or hash is nobody's name or password."""
+        return None if UNSTORABLE.search(username + password) else super().auth_user_db(username, password)
 
     def update_user_auth_stat(self, user: Any, success: bool = True) -> None:
         """Count the attempt, in UTC and without a new version of the row: signing in edits nothing."""

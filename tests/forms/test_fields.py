@@ -40,7 +40,9 @@ def test_what_cannot_be_converted_is_kept_and_told() -> None:
     form = sent(Item, NAMES, ("name", " 甲 "), ("item_type", "天"), ("promise_days", " five "), ("department_id", "x"))
     assert form.values() == {"name": "甲"}
     assert [(p.field, p.code) for p in form.conversion_problems()] == [
-        ("item_type", "not_in_list"), ("promise_days", "not_a_number"), ("department_id", "not_found"),
+        ("item_type", "not_in_list"),
+        ("promise_days", "not_a_number"),
+        ("department_id", "not_found"),
     ]
     assert [form[n].text for n in NAMES] == [" 甲 ", "天", " five ", "x"]
 
@@ -79,7 +81,7 @@ def test_many_ids() -> None:
 
 
 @pytest.mark.parametrize("new", [True, False])
-def test_editable(new: bool) -> None:  # noqa: FBT001
+def test_editable(new: bool) -> None:
     names = ["name", "department_id", "state", "no_such_field"]
     assert editable(Item, names, new=new) == (["name", "department_id"] if new else ["name"])
 

@@ -53,7 +53,7 @@ def test_neither() -> None:
 
 
 def test_lines_are_those_of_the_file() -> None:
-    _, rows = read_rows('a,b\n\n1,"x\ny"\n,\n2,z\n'.encode(), 10)
+    _, rows = read_rows(b'a,b\n\n1,"x\ny"\n,\n2,z\n', 10)
     assert list(rows) == [(4, {"a": "1", "b": "x\ny"}), (6, {"a": "2", "b": "z"})]
 
 

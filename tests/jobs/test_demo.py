@@ -16,8 +16,10 @@ from werkzeug.security import check_password_hash
 
 from config import Config
 from jobs import demo
+from jobs.demo import ACCOUNTS_FILE
 from jobs.setup import migrate
 from models import registries
+from models.access import sync
 from models.account import Account
 from models.case import ApplicantKind, Case, CaseState
 from models.catalogue_item import CatalogueItem
@@ -34,7 +36,6 @@ from models.scope import ScopedSession, everything
 from models.work_day import load_calendar, seed_calendar
 from rules.deadlines import local_day, standing
 from rules.identifiers import check_basic_code, check_implementation_code, check_resident, check_uscc
-from models.access import sync
 
 NOW = datetime(2026, 3, 4, 6, 0, tzinfo=UTC)  # a Wednesday, 14:00 in China
 

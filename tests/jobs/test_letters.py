@@ -113,7 +113,15 @@ def test_acceptance(worker: Worker, settle: Any, stored: Any, row: Any, world: W
     assert letter.pages == len(pypdf.PdfReader(io.BytesIO(letter.pdf)).pages)
     assert len(letter.template_hash) == 64
     text = text_of(letter.pdf)
-    wanted = ("东卫健受〔2026〕1号", "申请人红鲤", "公共场所卫生许可鲤", "演示", "行政许可）", "东城区卫生健康局", letter.code)
+    wanted = (
+        "东卫健受〔2026〕1号",
+        "申请人红鲤",
+        "公共场所卫生许可鲤",
+        "演示",
+        "行政许可）",
+        "东城区卫生健康局",
+        letter.code,
+    )
     for words in wanted:
         assert words in text, words
     assert RESIDENT not in text
@@ -151,15 +159,24 @@ def test_numbers_have_no_gap_by_department_kind_and_year(
     clock.moment += timedelta(minutes=1)
     settle(made("丁", received_at=NOW), now=clock.moment)
     worker.run_due()
-    assert sorted(x.number for x in stored()) == sorted([
-        "东卫健受〔2026〕1号", "东卫健受〔2026〕2号", "东卫健受〔2026〕3号", "东卫健不受〔2026〕1号", "西卫健受〔2026〕1号",
-        "东卫健受〔2026〕4号", "东卫健受〔2027〕1号",
-    ])
+    assert sorted(x.number for x in stored()) == sorted(
+        [
+            "东卫健受〔2026〕1号",
+            "东卫健受〔2026〕2号",
+            "东卫健受〔2026〕3号",
+            "东卫健不受〔2026〕1号",
+            "西卫健受〔2026〕1号",
+            "东卫健受〔2026〕4号",
+            "东卫健受〔2027〕1号",
+        ]
+    )
     assert len({x.code for x in stored()}) == 7
 
 
 @pytest.mark.usefixtures("quick")
-def test_one_letter_over_repeated_runs(worker: Worker, settle: Any, stored: Any, world: World, database: Database) -> None:
+def test_one_letter_over_repeated_runs(
+    worker: Worker, settle: Any, stored: Any, world: World, database: Database
+) -> None:
     outbox_id = settle(world.case("申请人红鲤"))
     assert [worker.run_due(), worker.run_due()] == [1, 0]
     before = [(x.number, x.sha256, x.issued_at, x.version) for x in stored()]
@@ -170,8 +187,16 @@ def test_one_letter_over_repeated_runs(worker: Worker, settle: Any, stored: Any,
 
 
 def test_an_error_waits_ever_longer_then_stands_failed_and_can_be_repaired(
-    worker: Worker, clock: Clock, settle: Any, stored: Any, row: Any, made: Any, world: World, database: Database,
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    worker: Worker,
+    clock: Clock,
+    settle: Any,
+    stored: Any,
+    row: Any,
+    made: Any,
+    world: World,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def broken(*args: Any, **kw: Any) -> Any:
         raise NoticeError("layout", "The letter could not be set: %(error)s", error="示例")
@@ -208,7 +233,8 @@ def test_an_error_waits_ever_longer_then_stands_failed_and_can_be_repaired(
         s.execute(again.values(state=OutboxState.Waiting, attempts=0, due_at=clock.moment))
     assert worker.run_due() == 1
     assert [(x.number, x.state) for x in stored()] == [
-        ("东卫健受〔2026〕1号", LetterState.Issued), ("东卫健受〔2026〕2号", LetterState.Issued),
+        ("东卫健受〔2026〕1号", LetterState.Issued),
+        ("东卫健受〔2026〕2号", LetterState.Issued),
     ]
     assert "东卫健受〔2026〕1号" in text_of(stored()[0].pdf)
     assert row(outbox_id).note is None
@@ -226,7 +252,11 @@ def test_without_a_signature_nothing_is_issued_outside_demonstrations(
     assert "signing" in row(outbox_id).note
     (letter,) = stored()
     assert (letter.state, letter.pdf, letter.sha256, letter.issued_at, letter.demo) == (
-        LetterState.Reserved, None, None, None, False,
+        LetterState.Reserved,
+        None,
+        None,
+        None,
+        False,
     )
 
 

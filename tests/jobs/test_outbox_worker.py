@@ -96,8 +96,9 @@ def test_closed_rows_stay_closed(
     assert done == []
 
 
-def test_a_lost_claim_is_free_after_its_lease(put: Any, worker: Worker, clock: Clock, database: Database, done: Done,
-                                              row: Any) -> None:
+def test_a_lost_claim_is_free_after_its_lease(
+    put: Any, worker: Worker, clock: Clock, database: Database, done: Done, row: Any
+) -> None:
     outbox_id = put()
     with database.session(everything("test"), write=True) as s:
         assert claim(s, outbox_id, NOW, worker.lease)
@@ -143,8 +144,9 @@ def test_an_unknown_kind_says_so(put: Any, worker: Worker, row: Any) -> None:
     assert row(outbox_id).note == "KeyError: 'nobody'"
 
 
-def test_a_whole_kind_goes_before_its_first_part(put: Any, worker: Worker, done: Done, monkeypatch: pytest.MonkeyPatch,
-                                                 row: Any) -> None:
+def test_a_whole_kind_goes_before_its_first_part(
+    put: Any, worker: Worker, done: Done, monkeypatch: pytest.MonkeyPatch, row: Any
+) -> None:
     monkeypatch.setitem(WORK, "test.special", failing(ValueError("special")))
     assert worker.deliver(put("test.special"))
     assert done == []

@@ -116,8 +116,16 @@ def test_a_message_that_a_killed_attempt_left_is_not_told_again(
     with database.session(everything("test"), write=True) as s:
         row = s.scalars(select(Outbox).where(Outbox.key == key)).one()
         assert claim(s, row.id, WARNING)
-        left = {"recipient_id": world.account("clerk"), "text": "left", "params": {}, "subject_type": "cases",
-                "subject_id": case_id, "state": MessageState.Unread, "sent_at": WARNING, "key": key}
+        left = {
+            "recipient_id": world.account("clerk"),
+            "text": "left",
+            "params": {},
+            "subject_type": "cases",
+            "subject_id": case_id,
+            "state": MessageState.Unread,
+            "sent_at": WARNING,
+            "key": key,
+        }
         assert not save(s, Message(), left, now=WARNING).errors
     clock.moment = WARNING + worker.lease
     assert worker.run_due() == 2  # the others'; the lease of this one still holds
@@ -145,7 +153,9 @@ def test_dropped_when_the_case_is_settled(
     assert len(messages()) == 2
 
 
-def test_nobody_to_tell(worker: Worker, clock: Clock, database: Database, world: World, messages: Any, outbox: Any) -> None:
+def test_nobody_to_tell(
+    worker: Worker, clock: Clock, database: Database, world: World, messages: Any, outbox: Any
+) -> None:
     with database.session(everything("an import without a person"), write=True) as s:
         orphan = receive(s, world.item("公共场所卫生许可鲤"), applicant="无人经办")
         assert orphan.handler_id is None

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import JSON, Boolean, Date, Enum, Integer, String, inspect, select, text
+from sqlalchemy import JSON, Boolean, Date, Enum, Integer, String, inspect, or_, select, text
 
 from forms.convert import Spec, specs, to_input
 from jobs.outbox import Worker
@@ -153,7 +153,12 @@ def build(database: Database, worker: Worker, clock: Clock, world: World) -> dic
         values = {"username": "koi", "last_name": "锦鲤", "email": "koi@example.invalid", "active": True}
         put(s, seat, **values, department_id=bureau, roles=roles)
     with database.session(everything("house", clerk), write=True) as s:
-        told = {"applicant_kind": ApplicantKind.Person, "identifier": RESIDENT, "phone": PHONE, "channel": Channel.Window}
+        told = {
+            "applicant_kind": ApplicantKind.Person,
+            "identifier": RESIDENT,
+            "phone": PHONE,
+            "channel": Channel.Window,
+        }
         cases = []
         for applicant in ("锦鲤甲", "锦鲤乙"):
             cases.append(Case())
@@ -187,7 +192,7 @@ def owners(s: ScopedSession, model: type[Any], bureau: int, clerk: int) -> Any:
         return s.scalars(statement).first()
     if admin.owner:
         return s.scalars(statement.where(getattr(model, admin.owner) == clerk)).first()
-    statement = statement.where(getattr(model, admin.departments[0]) == bureau)
+    statement = statement.where(or_(*(getattr(model, name) == bureau for name in admin.departments)))
     if model is Event:
         statement = statement.where(Event.subject_type == "cases")
     return s.scalars(statement).first()
@@ -198,18 +203,26 @@ def sample(s: ScopedSession, model: type[Any], bureau: int, clerk: int) -> Any:
     admin: Admin = model.__admin__
     row = model()
     for name, column in inspect(model).columns.items():
-        if column.primary_key or name == "version" or (column.nullable and name not in (*admin.departments, admin.owner)):
+        if (
+            column.primary_key
+            or name == "version"
+            or (column.nullable and name not in (*admin.departments, admin.owner))
+        ):
             continue
         if name in admin.departments or name == admin.owner:
             setattr(row, name, bureau if name in admin.departments else clerk)
         elif column.default is None and column.server_default is None:
-            setattr(row, name, filler(s, specs(model).get(name), column))
+            setattr(row, name, filler(s, specs(model).get(name), column, "样例" if open_to_all(admin) else "样例鲤"))
     with door(s):
         s.add(row)
     return row
 
 
-def filler(s: ScopedSession, spec: Spec | None, column: Any) -> Any:
+def open_to_all(admin: Admin) -> bool:
+    return all(sees(person, admin) for person in ("outsider", "stranger"))
+
+
+def filler(s: ScopedSession, spec: Spec | None, column: Any, words: str) -> Any:
     if spec is not None and spec.kind == "reference":
         target = next(iter(column.foreign_keys)).column
         return s.execute(select(target).order_by(target.desc()).limit(1)).scalar()
@@ -220,7 +233,7 @@ def filler(s: ScopedSession, spec: Spec | None, column: Any) -> Any:
         if isinstance(kind, type_):
             return value
     assert isinstance(kind, String), f"tests/views/house.py has no sample for {column}"
-    return "样例鲤"[: kind.length]
+    return words[: kind.length]
 
 
 def words_of(database: Database) -> list[str]:
@@ -286,8 +299,5 @@ def invented(model: type[Any], references: dict[str, int]) -> dict[str, str]:
     return sent
 
 
-
 def all_rules(app: Flask) -> Iterator[Any]:
     yield from sorted(app.url_map.iter_rules(), key=lambda r: (r.rule, sorted(r.methods or ())))
-
-

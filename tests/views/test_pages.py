@@ -121,27 +121,43 @@ def test_no_page_is_longer_than_a_hundred_rows(sign_in: SignIn) -> None:
 
 def test_nonsense_in_the_address_is_never_an_error_of_ours(sign_in: SignIn) -> None:
     """Every argument of every list, page and REST, with everything that has ever broken a list."""
-    odd = ["", "empty", "-1", "0", "²", "１", "9" * 5000, "0" * 30 + "9" * 30, str(2**63), str(2**31), "%00", "%ED%A0%80"]
+    odd = [
+        "",
+        "empty",
+        "-1",
+        "0",
+        "²",
+        "１",
+        "9" * 5000,
+        "0" * 30 + "9" * 30,
+        str(2**63),
+        str(2**31),
+        "%00",
+        "%ED%A0%80",
+    ]
     odd += ["'", '"><b>', "0001-01-01", "9999-12-31", "2026-02-30", "some", "null", "[]", "%25s", "%25(x)s", "{0}"]
     admin, wrong = sign_in("admin"), []
+
+    def drive(path: str, *allowed: int) -> None:
+        answer = admin.get(path)
+        raw = answer.mimetype == "text/html" and "><b>" in answer.get_data(as_text=True)
+        if answer.status_code not in allowed or raw:
+            wrong.append(f"{path[:120]}: {answer.status_code}")
+
     for name, model in registries().items():
-        for field in (*model.__admin__.filter_names, "q", "sort", "page", "size"):
-            for value in odd:
-                for path in (f"/{name}/?{field}={value}", f"/api/v1/{name}/?{field}={value}"):
-                    answer = admin.get(path)
-                    if answer.status_code >= 500 or "<b>" + "</b>" in answer.get_data(as_text=True):
-                        wrong.append(f"{path[:80]}: {answer.status_code}")
-        for field, spec in specs(model).items():
-            for value in (*odd, "1"):
-                for path in (f"/{name}/pick/{field}?q={value}", f"/{name}/new?{field}={value}"):
-                    if (status := admin.get(path).status_code) >= 500:
-                        wrong.append(f"{path[:80]} ({spec.kind}): {status}")
-            for sign in ("", "-", "--"):
-                if (status := admin.get(f"/{name}/?sort={sign}{field}").status_code) != 200:
-                    wrong.append(f"/{name}/?sort={sign}{field}: {status}")
+        known = specs(model)
+        for value in odd:
+            # All arguments at once: each is judged by itself.
+            query = "&".join(f"{n}={value}" for n in (*model.__admin__.filter_names, "q", "sort", "page", "size"))
+            drive(f"/{name}/?{query}", 200)
+            drive(f"/api/v1/{name}/?{query}", 200, 422)
+            if value in odd[1:8]:
+                drive(f"/{name}/new?" + "&".join(f"{n}={value}" for n in known), 200, 403, 404)
+        for field in known:
+            drive(f"/{name}/pick/{field}?q=%00", 200, 404)
+            drive(f"/api/v1/{name}/?size=1&sort=-{field}", 200)
     for path in ("/verify/%00", "/verify/?code=%00", "/cases/pick/x", "/cases/1/do/x", "/cases/%00", "/import/%00"):
-        if (status := admin.get(path).status_code) >= 500:
-            wrong.append(f"{path}: {status}")
+        drive(path, 400, 403, 404, 200)
     assert not wrong, "\n" + "\n".join(wrong)
 
 
@@ -253,7 +269,14 @@ def test_an_edit_sets_neither_state_nor_department(sign_in: SignIn, world: World
     other = world.id(Department, name="东城区市场监督管理局")
     page = manager.text(f"/items/{pk}/edit")
     sent = {n: value_of(page, n) or "" for n in specs(Item) if value_of(page, n) is not None}
-    closed = {"state": "cancelled", "department_id": other, "origin": "taken_over", "region_id": 1, "id": 99, "gap_count": 7}
+    closed = {
+        "state": "cancelled",
+        "department_id": other,
+        "origin": "taken_over",
+        "region_id": 1,
+        "id": 99,
+        "gap_count": 7,
+    }
     closed |= {"created_by_id": 1, "changed_by_id": 1}
     with database.session(everything("test")) as s:
         before = {n: getattr(s.get_one(Item, pk), n) for n in closed if n != "changed_by_id"}
@@ -360,7 +383,13 @@ def test_bulk_some_done_some_refused(sign_in: SignIn, world: World, database: Da
         ids = [(c.id, c.version) for c in cases]
         numbers = [c.number for c in cases]
     clerk = sign_in("clerk")
-    rows = [f"{ids[0][0]}:{ids[0][1]}", f"{ids[1][0]}:{ids[1][1]}", f"{ids[2][0]}:88", f"{ids[3][0]}:{ids[3][1]}", "x:1"]
+    rows = [
+        f"{ids[0][0]}:{ids[0][1]}",
+        f"{ids[1][0]}:{ids[1][1]}",
+        f"{ids[2][0]}:88",
+        f"{ids[3][0]}:{ids[3][1]}",
+        "x:1",
+    ]
     answer = clerk.post("/cases/do/accept", {"row": rows}, follow_redirects=True)
     told = flashes(answer.get_data(as_text=True))
     assert "2" in told
@@ -426,7 +455,13 @@ def test_wrong_password_unknown_user_and_closed_account_answer_alike(
     with database.session(everything("test"), write=True) as s, door(s):
         s.get_one(Account, world.account("stranger")).active = False
     said = set()
-    for username, password in (("clerk", "wrong"), ("nobody1", PASSWORD), ("stranger", PASSWORD), ("clerk", ""), ("", "")):
+    for username, password in (
+        ("clerk", "wrong"),
+        ("nobody1", PASSWORD),
+        ("stranger", PASSWORD),
+        ("clerk", ""),
+        ("", ""),
+    ):
         answer = browser.post("/login/", {"username": username, "password": password})
         page = re.sub(r'(csrf[-_]token" (?:content|value))="[^"]+"', r"\1", answer.get_data(as_text=True))
         said.add((answer.status_code, page.replace(f'value="{username}"', "value")))
@@ -444,7 +479,9 @@ def test_wrong_password_unknown_user_and_closed_account_answer_alike(
 
 def test_a_closed_account_is_out_at_once(sign_in: SignIn, world: World, database: Database) -> None:
     browser = sign_in("clerk")
-    token = browser.client.post("/api/v1/security/login", json={"username": "clerk", "password": PASSWORD, "provider": "db"})
+    token = browser.client.post(
+        "/api/v1/security/login", json={"username": "clerk", "password": PASSWORD, "provider": "db"}
+    )
     bearer = {"Authorization": f"Bearer {token.get_json()['access_token']}"}
     assert browser.client.get("/api/v1/cases/", headers=bearer).status_code == 200
     with database.session(everything("test"), write=True) as s, door(s):
@@ -482,7 +519,7 @@ def test_a_given_password_must_be_replaced(sign_in: SignIn, world: World, app: F
     found = re.search(r'class="answer">([^<]+)<', answer.get_data(as_text=True))
     assert found
     given = found.group(1)
-    clerk = Browser(app.test_client())
+    clerk = OnePage(app.test_client())
     assert clerk.post("/login/", {"username": "clerk", "password": PASSWORD}).status_code == 401
     assert clerk.post("/login/", {"username": "clerk", "password": given}).status_code == 302
     for path in ("/", "/cases/", f"/cases/{world.case('申请人红鲤')}", "/items/pick/department_id", "/import/items"):
@@ -490,8 +527,8 @@ def test_a_given_password_must_be_replaced(sign_in: SignIn, world: World, app: F
     assert clerk.post("/cases/new", {}).headers["Location"] == "/account/password"
     assert clerk.get("/api/v1/cases/").status_code == 403
     sent = {"username": "clerk", "password": given, "provider": "db"}
-    bearer = clerk.client.post("/api/v1/security/login", json=sent).get_json()["access_token"]
     fresh = app.test_client()
+    bearer = fresh.post("/api/v1/security/login", json=sent).get_json()["access_token"]
     assert fresh.get("/api/v1/cases/", headers={"Authorization": f"Bearer {bearer}"}).status_code == 403
     assert clerk.get("/account/password").status_code == 200
     new = "ein-neues-Passwort-9"
@@ -500,6 +537,16 @@ def test_a_given_password_must_be_replaced(sign_in: SignIn, world: World, app: F
     again = Browser(app.test_client())
     assert again.post("/login/", {"username": "clerk", "password": given}).status_code == 401
     assert again.post("/login/", {"username": "clerk", "password": new}).status_code == 302
+
+
+class OnePage(Browser):
+    """A browser that is led to the password page wherever it goes, and takes its token there."""
+
+    def token(self) -> str:
+        page = self.client.get("/login/", follow_redirects=True).get_data(as_text=True)
+        found = re.search(r'name="csrf-token" content="([^"]+)"', page)
+        assert found
+        return found.group(1)
 
 
 def change(browser: Browser, old: str, new: str, again: str | None = None) -> int:
@@ -538,7 +585,13 @@ def test_rules_of_a_new_password(sign_in: SignIn, world: World, database: Databa
 def test_a_password_is_never_shown(sign_in: SignIn, world: World) -> None:
     admin = sign_in("admin")
     pk = world.account("clerk")
-    for path in (f"/accounts/{pk}", f"/accounts/{pk}/edit", "/accounts/", f"/api/v1/accounts/{pk}", "/api/v1/accounts/"):
+    for path in (
+        f"/accounts/{pk}",
+        f"/accounts/{pk}/edit",
+        "/accounts/",
+        f"/api/v1/accounts/{pk}",
+        "/api/v1/accounts/",
+    ):
         assert "scrypt" not in admin.text(path), path
     assert admin.json("PUT", f"/api/v1/accounts/{pk}", {"version": 1, "password": "x"}).status_code == 422
 
@@ -582,7 +635,9 @@ def test_nothing_is_changed_without_the_token(sign_in: SignIn, app: Flask, datab
         for token in (None, "", "wrong", other.token()):
             headers = {"X-CSRFToken": token} if token is not None else {}
             for how in ("json", "data"):
-                body = {"json": {"version": 1}} if how == "json" else {"data": {"csrf_token": token or "", "version": "1"}}
+                body = (
+                    {"json": {"version": 1}} if how == "json" else {"data": {"csrf_token": token or "", "version": "1"}}
+                )
                 answer = browser.client.open(path, method=method, headers=headers if how == "json" else {}, **body)
                 if answer.status_code != 400:
                     wrong.append(f"{method} {path} {token!r}: {answer.status_code}")
@@ -639,12 +694,15 @@ def kinds_of_pages(world: World, database: Database) -> list[tuple[str, str, dic
         ("anonymous", "/verify/", None), ("anonymous", "/verify/NONE", None), ("anonymous", "/nowhere", None),
         ("clerk", "/", None), ("clerk", "/account/password", None), ("clerk", "/account/password", {"old": "x"}),
         ("clerk", "/nowhere", None), ("clerk", "/verify/", None), ("clerk", "/outbox/", None),
-        ("clerk", "/cases/new", {"applicant": "<script>x</script>"}), ("clerk", f"/cases/{case}/edit", {"applicant": ""}),
+        ("clerk", "/cases/new", {"applicant": "<script>x</script>"}),
+        ("clerk", f"/cases/{case}/edit", {"applicant": ""}),
         ("clerk", f"/cases/{case}/do/accept", None), ("approver", f"/cases/{case}/do/refuse", None),
-        ("approver", f"/cases/{case}/do/refuse", {"refusal_reason": ""}), ("clerk", "/cases/?q=<script>&state=received", None),
+        ("approver", f"/cases/{case}/do/refuse", {"refusal_reason": ""}),
+        ("clerk", "/cases/?q=<script>&state=received", None),
         ("clerk", "/cases/?q=zzz", None), ("manager", "/import/items", None), ("manager", "/import/items", {"x": "y"}),
         ("manager", "/import/items/run", {"ticket": "x"}), ("manager", f"/items/{item}/do/cancel", None),
-        ("clerk", "/cases/new", {"csrf_token": "wrong"}), ("admin", f"/accounts/{world.account('clerk')}/do/reset_password", None),
+        ("clerk", "/cases/new", {"csrf_token": "wrong"}),
+        ("admin", f"/accounts/{world.account('clerk')}/do/reset_password", None),
     ]  # fmt: skip
     with database.session(everything("test")) as s:
         for name, model in registries().items():
@@ -661,9 +719,7 @@ def kinds_of_pages(world: World, database: Database) -> list[tuple[str, str, dic
     return found
 
 
-def test_every_kind_of_page(
-    sign_in: SignIn, app: Flask, world: World, database: Database, worker: Worker
-) -> None:
+def test_every_kind_of_page(sign_in: SignIn, app: Flask, world: World, database: Database, worker: Worker) -> None:
     with database.session(everything("test", world.account("clerk")), write=True) as s:
         case = receive(s, world.item("公共场所卫生许可鲤"), applicant="要通知书的人")
         assert not move(s, case, "accept", now=NOW).errors
@@ -691,7 +747,13 @@ def test_every_kind_of_page(
                 wrong.append(f"{where}: no page")
             wrong += [f"{where}: header {h}" for h in headers_missing(answer)]
     assert not wrong, "\n" + "\n".join(wrong)
-    for path in ("/api/v1/cases/", "/health/", f"/letters/{letter.id}/file", "/items/pick/department_id", "/cases/9999"):
+    for path in (
+        "/api/v1/cases/",
+        "/health/",
+        f"/letters/{letter.id}/file",
+        "/items/pick/department_id",
+        "/cases/9999",
+    ):
         answer = browsers["clerk"].get(path)
         assert headers_missing(answer) == [], path
         answer.close()
@@ -707,7 +769,11 @@ def test_every_kind_of_page(
 def headers_missing(answer: Any, *, kept: bool = False) -> list[str]:
     headers = answer.headers
     policy = headers.get("Content-Security-Policy", "")
-    wrong = [d for d in ("default-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'") if d not in policy]
+    wrong = [
+        d
+        for d in ("default-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'")
+        if d not in policy
+    ]
     wrong += ["unsafe"] if "unsafe" in policy or "http:" in policy or "https:" in policy else []
     wanted = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin"}
     wrong += [n for n, v in wanted.items() if headers.get(n) != v]
@@ -736,7 +802,11 @@ def test_verification_tells_no_more_than_the_letter(
     worker.run_due()
     with database.session(everything("test")) as s:
         letter = s.scalars(select(Letter)).one()
-    for path in (f"/verify/{letter.code}", f"/verify/?code={letter.code.lower()}", f"/verify/?code=%20{letter.code}%20"):
+    for path in (
+        f"/verify/{letter.code}",
+        f"/verify/?code={letter.code.lower()}",
+        f"/verify/?code=%20{letter.code}%20",
+    ):
         answer = anonymous.get(path)
         assert answer.status_code == 200, path
         page = answer.get_data(as_text=True)
@@ -752,8 +822,8 @@ def test_verification_tells_no_more_than_the_letter(
     # A letter that is only reserved has nothing to verify yet.
     with database.session(everything("test"), write=True) as s, door(s):
         reserved = Letter(
-            number="x", kind=letter.kind, case_id=letter.case_id, department_id=letter.department_id, year=2026, serial=99,
-            event_id=letter.event_id - 1, code="BBBB-BBBB-BBBB-BBBB", created_at=NOW, changed_at=NOW,
+            number="x", kind=letter.kind, case_id=letter.case_id, department_id=letter.department_id,
+            year=2026, serial=99, event_id=letter.event_id - 1, code="BBBB-BBBB-BBBB-BBBB", created_at=NOW, changed_at=NOW,
         )  # fmt: skip
         s.add(reserved)
     assert anonymous.get("/verify/BBBB-BBBB-BBBB-BBBB").status_code == 404
@@ -788,7 +858,9 @@ def test_a_row_in_force_says_so(sign_in: SignIn, world: World, database: Databas
         assert s.get_one(Item, world.item("公共场所卫生许可鲤")).state is ItemState.InForce
 
 
-def test_an_account_without_password_cannot_sign_in(sign_in: SignIn, world: World, database: Database, app: Flask) -> None:
+def test_an_account_without_password_cannot_sign_in(
+    sign_in: SignIn, world: World, database: Database, app: Flask
+) -> None:
     with database.session(everything("test"), write=True) as s:
         account = Account()
         set_password(account, "x" * 20, change=False)
