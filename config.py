@@ -28,7 +28,9 @@ class Config:
     instance: Path = setting("YIZHAN_INSTANCE", ROOT / "instance", "Folder for the database, keys, fonts and logs.")
     database_url: str = setting("DATABASE_URL", "", "SQLAlchemy address; empty: SQLite in the instance folder.")
     huey_url: str = setting("HUEY_URL", "", "redis://… to queue in Redis; empty: the queue follows the database.")
-    secret_key: str = setting("SECRET_KEY", "", "Signs sessions and tokens, 32 characters or more; empty in demo mode: made once.")
+    secret_key: str = setting(
+        "SECRET_KEY", "", "Signs sessions and tokens, 32 characters or more; empty in demo mode: made once."
+    )
     demo: bool = setting("YIZHAN_DEMO", True, "1: demonstration data, letters marked 演示. 0: for real work.")
     host: str = setting("HOST", "127.0.0.1", "Address the web server listens on.")
     port: int = setting("PORT", 8080, "Port the web server listens on.")
@@ -39,7 +41,9 @@ class Config:
     session_minutes: int = setting("SESSION_MINUTES", 480, "A sign-in ends after so many minutes without a request.")
     upload_megabytes: int = setting("UPLOAD_MEGABYTES", 10, "Largest upload and request body.")
     import_rows: int = setting("IMPORT_ROWS", 20_000, "Most rows of one import.")
-    font_folder: str = setting("FONT_FOLDER", "", "Folder with licensed official fonts (仿宋, 小标宋, 楷体) for letters.")
+    font_folder: str = setting(
+        "FONT_FOLDER", "", "Folder with licensed official fonts (仿宋, 小标宋, 楷体) for letters."
+    )
     font_cache: str = setting("FONT_CACHE", "", "Folder for converted fonts; empty: instance/fonts.")
     claim_seconds: int = setting("CLAIM_SECONDS", 60, "After so long a claim of a killed worker is free again.")
     log_level: str = setting("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR.")
@@ -83,7 +87,9 @@ def _convert(env: str, raw: str, default: Any) -> Any:
         if isinstance(default, int):
             return int(raw)
     except (KeyError, ValueError):
-        raise ConfigError(f"{env}: {raw!r} is not a {'yes or no (1 or 0)' if isinstance(default, bool) else 'number'}") from None
+        raise ConfigError(
+            f"{env}: {raw!r} is not a {'yes or no (1 or 0)' if isinstance(default, bool) else 'number'}"
+        ) from None
     return Path(raw) if isinstance(default, Path) else raw
 
 

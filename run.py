@@ -49,9 +49,9 @@ def _serve(config: Config, args: argparse.Namespace) -> int:
 
 
 def _worker(config: Config, args: argparse.Namespace) -> int:
+    from jobs.launch import follow_parent
     from jobs.outbox import Worker
     from jobs.queue import Queue
-    from jobs.launch import follow_parent
     from models import registries
     from models.database import Database
 
@@ -81,9 +81,8 @@ def _sync(config: Config, args: argparse.Namespace) -> int:
 
     registries()
     counts = write_declared(Database(config.database))
-    print(
-        f"permissions granted {counts['granted']}, withdrawn {counts['withdrawn']}; calendar days added {counts['days']}"
-    )
+    told = "permissions granted {granted}, withdrawn {withdrawn}; calendar days added {days}"
+    print(told.format(**counts))
     return 0
 
 
@@ -141,7 +140,9 @@ def _check_id(config: Config, args: argparse.Namespace) -> int:
 def parser() -> argparse.ArgumentParser:
     from rules.identifiers import KINDS
 
-    top = argparse.ArgumentParser(prog="run.py", description="一站: government services, from the catalogue to the letter.")
+    top = argparse.ArgumentParser(
+        prog="run.py", description="一站: government services, from the catalogue to the letter."
+    )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, run: Callable[[Config, argparse.Namespace], int], help_: str) -> argparse.ArgumentParser:

@@ -20,7 +20,7 @@ from sqlalchemy import Enum as SaEnum
 from models.base import Info, Moment
 from models.write import columns, many, target_of
 from rules.normalise import clean
-from rules.words import LabelEnum, N_, Problem
+from rules.words import N_, LabelEnum, Problem
 
 CHINA = ZoneInfo("Asia/Shanghai")
 LARGEST = 2**31 - 1
@@ -78,7 +78,9 @@ def specs(model: type[Any]) -> Mapping[str, Spec]:
 def _specs(model: type[Any]) -> Mapping[str, Spec]:
     found: dict[str, Spec] = {}
     for name, (column, info) in columns(model).items():
-        default = getattr(column.default, "arg", None) if column.default is not None and column.default.is_scalar else None
+        default = (
+            getattr(column.default, "arg", None) if column.default is not None and column.default.is_scalar else None
+        )
         required = not column.nullable and default is None and column.server_default is None
         found[name] = Spec(
             name,

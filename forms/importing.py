@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import inspect
 
 from forms.convert import BadValue, parse, specs
-from forms.tables import SURPLUS, Mapping_, load_mapping, mappings, read_rows
+from forms.tables import SURPLUS, ColumnMapping, load_mapping, mappings, read_rows
 from models.event import plain
 from models.intake import TAKEN, Intake
 from models.item import Item
@@ -76,7 +76,7 @@ class Report:
         return sorted(((first[k], n) for k, n in counts.items()), key=lambda pair: (pair[0].warning, -pair[1]))
 
 
-def choose_mapping(registry: str, header: list[str], named: str | None) -> Mapping_:
+def choose_mapping(registry: str, header: list[str], named: str | None) -> ColumnMapping:
     """The mapping called *named* (or the TOML file of that path), else the one whose columns the file has."""
     known = mappings(registry)
     if named:
@@ -124,7 +124,7 @@ def run(
 
 
 def _row(
-    session: ScopedSession, intake: Intake, mapping: Mapping_, line: int, cells: Mapping[str, str], now: datetime
+    session: ScopedSession, intake: Intake, mapping: ColumnMapping, line: int, cells: Mapping[str, str], now: datetime
 ) -> Outcome:
     raw = {ours: cells.get(theirs) or "" for ours, theirs in mapping.columns.items()}
     intake.begin()
@@ -142,9 +142,7 @@ def _row(
             item, values, noticed = intake.place(raw, values, line)
             new = inspect(item).transient
             before = {} if new else snapshot(item)
-            found = save(
-                session, item, values, now=now, expected_version=None if new else item.version, also=TAKEN
-            )
+            found = save(session, item, values, now=now, expected_version=None if new else item.version, also=TAKEN)
             outcome.problems[:] = [*noticed, *found]
             if found.errors:
                 raise RuleError(found)
@@ -165,7 +163,7 @@ def _row(
     return outcome
 
 
-def _values(raw: Mapping[str, str], mapping: Mapping_) -> tuple[dict[str, Any], Problems]:
+def _values(raw: Mapping[str, str], mapping: ColumnMapping) -> tuple[dict[str, Any], Problems]:
     """Typed values of the cells that are fields of the item; empty cells say nothing, so they change nothing."""
     known = specs(Item)
     values: dict[str, Any] = {}

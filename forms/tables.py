@@ -19,7 +19,7 @@ SURPLUS = "\x00surplus"
 
 
 @dataclass(frozen=True)
-class Mapping_:
+class ColumnMapping:
     """Which column of a foreign file is which field of ours, and which of its values is which of ours."""
 
     name: str
@@ -33,16 +33,18 @@ class Mapping_:
         return {self.columns[n] for n in ("name", "local_code", "department") if n in self.columns} <= set(header)
 
 
-def load_mapping(path: Path) -> Mapping_:
+def load_mapping(path: Path) -> ColumnMapping:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Mapping_(path.stem, data["title"], data["registry"], dict(data["columns"]), dict(data.get("values", {})))
+        return ColumnMapping(
+            path.stem, data["title"], data["registry"], dict(data["columns"]), dict(data.get("values", {}))
+        )
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         message = N_("The mapping %(name)s cannot be read: %(error)s")
         raise RuleError.one("mapping", "mapping", message, name=path.name, error=str(error)) from None
 
 
-def mappings(registry: str) -> list[Mapping_]:
+def mappings(registry: str) -> list[ColumnMapping]:
     """The mappings that come with the product, for one registry."""
     return [m for m in map(load_mapping, sorted(MAPPINGS.glob("*.toml"))) if m.registry == registry]
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from jobs.letters import write_letter
 from jobs.means import Means
 from jobs.reminders import remind_notice
-from models.outbox import Outbox, OutboxState, claim, due, put_back
+from models.outbox import MOST_ATTEMPTS, Outbox, OutboxState, claim, close, due, put_back
 from models.scope import everything
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,12 @@ class Worker(Means):
         with self.database.session(everything("outbox"), write=True) as s:
             if not claim(s, outbox_id, now, self.lease):
                 return False
-            kind = s.get_one(Outbox, outbox_id).kind
+            row = s.get_one(Outbox, outbox_id)
+            kind = row.kind
+            if row.attempts > MOST_ATTEMPTS:
+                # An error puts a row back by itself; only work that kills its worker comes this far.
+                close(row, OutboxState.Failed, f"given up after {MOST_ATTEMPTS} attempts that ended with the worker")
+                return True
         try:
             work = WORK.get(kind) or WORK[kind.partition(".")[0]]
             work(self, outbox_id, now)
@@ -55,11 +60,6 @@ class Worker(Means):
             done += count
             if count == 0:
                 return done
-
-    def close(self, outbox_id: int, state: OutboxState, note: str | None = None) -> None:
-        with self.database.session(everything("outbox"), write=True) as s:
-            row = s.get_one(Outbox, outbox_id)
-            row.state, row.note = state, note
 
 
 WORK.update({"letter": write_letter, "remind.notice": remind_notice})

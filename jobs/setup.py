@@ -24,7 +24,6 @@ from models.write import save
 from translations.catalog import compile_all
 
 
-
 def alembic(database: Database) -> AlembicConfig:
     found = AlembicConfig()
     found.set_main_option("script_location", str(ROOT / "migrations"))

@@ -18,7 +18,6 @@ from models.declare import Action, Admin, Grant, Group, MenuGroup, Reach, Role
 from models.department import Department
 from rules.words import N_, Problem
 
-
 # flask-appbuilder's tables for roles, for whoever in this house writes or reads them (models/access.py).
 __all__ = ["Account", "FabRole", "Permission", "PermissionView", "ViewMenu", "new_password", "set_password"]
 

@@ -22,7 +22,7 @@ from models.write import check_constraint
 from rules.deadlines import due, local_day, warn_day
 from rules.identifiers import REASONS, check_resident, check_uscc
 from rules.lifecycle import Lifecycle, Move
-from rules.words import LabelEnum, N_, Problem
+from rules.words import N_, LabelEnum, Problem
 
 OPENING = time(8, 30)
 CHINA = ZoneInfo("Asia/Shanghai")
@@ -59,7 +59,9 @@ class Case(Row):
             "refusal_reason",
         ),
         check_constraint(
-            "state = 'received' OR decided_at IS NOT NULL", "told_has_moment", N_("The moment of the decision is missing.")
+            "state = 'received' OR decided_at IS NOT NULL",
+            "told_has_moment",
+            N_("The moment of the decision is missing."),
         ),
     )
 
@@ -67,9 +69,14 @@ class Case(Row):
     item_id: Mapped[int] = ref("item.id", N_("Item"), editable="new")
     department_id: Mapped[int] = ref("department.id", N_("Department"), editable="never", index=False)
     applicant_kind: Mapped[ApplicantKind] = field(N_("Kind of applicant"), default=ApplicantKind.Person)
-    applicant: Mapped[str] = field(N_("Applicant"), String(100), help=N_("Name as on the identity document or licence."))
+    applicant: Mapped[str] = field(
+        N_("Applicant"), String(100), help=N_("Name as on the identity document or licence.")
+    )
     identifier: Mapped[str] = field(
-        N_("Identity number or credit code"), String(18), personal=True, help=N_("18 characters; the check digit is verified.")
+        N_("Identity number or credit code"),
+        String(18),
+        personal=True,
+        help=N_("18 characters; the check digit is verified."),
     )
     phone: Mapped[str | None] = field(N_("Telephone"), String(40), personal=True)
     channel: Mapped[Channel] = field(N_("Channel"), default=Channel.Window)
@@ -84,7 +91,10 @@ class Case(Row):
     decided_at: Mapped[datetime | None] = field(N_("Accepted or refused at"), Moment(), editable="never")
     refusal_reason: Mapped[str | None] = field(N_("Reason for not accepting"), Text(), editable="never", lines=4)
     competent: Mapped[str | None] = field(
-        N_("Competent authority"), String(100), editable="never", help=N_("Where the applicant should turn, if not to us.")
+        N_("Competent authority"),
+        String(100),
+        editable="never",
+        help=N_("Where the applicant should turn, if not to us."),
     )
     promise_due: Mapped[date | None] = field(N_("Promised decision by"), editable="never", due=True)
     promise_lines: Mapped[list[Any] | None] = field(N_("How this date came about"), editable="never")

@@ -12,7 +12,7 @@ from models.base import Row, field, ref
 from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
 from models.legal_basis import LegalBasis
 from rules.identifiers import REASONS, check_basic_code
-from rules.words import LabelEnum, N_, Problem
+from rules.words import N_, LabelEnum, Problem
 
 
 class ItemType(LabelEnum):

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Any
 
 from rules.lifecycle import Lifecycle
-from rules.words import LabelEnum, N_, Problem
+from rules.words import N_, LabelEnum, Problem
 
 
 class Role(LabelEnum):

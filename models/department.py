@@ -13,7 +13,7 @@ from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
 from models.region import Region
 from models.tree import loop_problems, settle_path
 from rules.identifiers import REASONS, check_uscc
-from rules.words import LabelEnum, N_, Problem
+from rules.words import N_, LabelEnum, Problem
 
 
 class DepartmentKind(LabelEnum):

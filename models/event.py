@@ -19,7 +19,7 @@ from models.base import Moment, Table, field, ref
 from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
 from models.department import Department
 from models.scope import UNSCOPED, ScopedSession
-from rules.words import LabelEnum, N_, Told
+from rules.words import N_, LabelEnum, Told
 
 
 class EventKind(LabelEnum):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Index, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, object_session, relationship
+from sqlalchemy.orm import Mapped, relationship
 
 from models.base import Row, field, ref
 from models.catalogue_item import CatalogueItem, ExerciseLevel, ItemType
@@ -17,7 +17,7 @@ from models.region import Region
 from models.write import check_constraint
 from rules.identifiers import REASONS, check_basic_code, check_implementation_code
 from rules.lifecycle import Lifecycle, Move
-from rules.words import LabelEnum, N_, Problem
+from rules.words import N_, LabelEnum, Problem
 
 
 class Origin(LabelEnum):

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped
 
 from models.base import Row, field
 from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
-from rules.words import LabelEnum, N_
+from rules.words import N_, LabelEnum
 
 
 class BasisState(LabelEnum):
@@ -21,7 +21,9 @@ class BasisState(LabelEnum):
 class LegalBasis(Row):
     __table_args__ = (UniqueConstraint("title", "article"),)
 
-    title: Mapped[str] = field(N_("Name of the law"), String(200), help=N_("With book-title marks, as in 《中华人民共和国行政许可法》."))
+    title: Mapped[str] = field(
+        N_("Name of the law"), String(200), help=N_("With book-title marks, as in 《中华人民共和国行政许可法》.")
+    )
     article: Mapped[str] = field(N_("Article"), String(60), help=N_("As in 第三十二条第一款; the whole text: 全文."))
     document_number: Mapped[str | None] = field(N_("Document number"), String(100))
     state: Mapped[BasisState] = field(N_("State"), default=BasisState.InForce)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import secrets
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -16,7 +15,7 @@ from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
 from models.department import Department
 from models.write import check_constraint
 from rules.lifecycle import Lifecycle, Move
-from rules.words import LabelEnum, N_
+from rules.words import N_, LabelEnum
 
 
 class LetterState(LabelEnum):

@@ -13,7 +13,7 @@ from models.account import Account
 from models.base import Moment, Row, field, ref
 from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
 from rules.lifecycle import Lifecycle, Move
-from rules.words import LabelEnum, N_, Told
+from rules.words import N_, LabelEnum, Told
 
 
 class MessageState(LabelEnum):
@@ -54,9 +54,7 @@ LIFE = Lifecycle(
     states=MessageState,
     initial=MessageState.Unread,
     tones={MessageState.Unread: "warn"},
-    moves=(
-        Move("read", N_("Mark as read"), (MessageState.Unread,), MessageState.Read, sets=_read, tone="main"),
-    ),
+    moves=(Move("read", N_("Mark as read"), (MessageState.Unread,), MessageState.Read, sets=_read, tone="main"),),
 )
 
 _OWN = "list show read"

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, Session
 
 from models.base import Moment, Table, field
 from models.declare import Action, Admin, Grant, Group, MenuGroup, Reach, Role, Todo
-from rules.words import LabelEnum, N_, RuleError
+from rules.words import N_, LabelEnum, RuleError
 
 LEASE = timedelta(seconds=60)
 MOST_ATTEMPTS = 8

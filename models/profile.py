@@ -24,7 +24,9 @@ class Profile(Row):
         N_("Limit for accepting or refusing (working days)"),
         minimum=1,
         maximum=5,
-        help=N_("Never above five working days (Administrative Licensing Law, art. 32). Empty: as the superior region."),
+        help=N_(
+            "Never above five working days (Administrative Licensing Law, art. 32). Empty: as the superior region."
+        ),
     )
     warn_days: Mapped[int | None] = field(
         N_("Reminder before a limit (working days)"),

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, relationship
 from models.base import Row, field, ref
 from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
 from models.tree import loop_problems, settle_path
-from rules.words import LabelEnum, N_, Problem
+from rules.words import N_, LabelEnum, Problem
 
 
 class RegionLevel(LabelEnum):

@@ -35,7 +35,7 @@ class NoticeError(Exception):
         return self.problem.code
 
 
-class Skip(Exception):  # noqa: N818 - not an error: the letter is rightly not written
+class Skip(Exception):
     """Raised by a notice's ``context`` when this letter is not due; ``reason`` is kept with the case."""
 
     def __init__(self, reason: str) -> None:
@@ -51,8 +51,7 @@ class Given(Mapping[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         if key not in self._data:
-            raise NoticeError("missing", N_("The letter needs “%(key)s”, which was not given"),
-                              field=key, key=key)
+            raise NoticeError("missing", N_("The letter needs “%(key)s”, which was not given"), field=key, key=key)
         return self._data[key]
 
     def __iter__(self) -> Iterator[str]:
@@ -87,8 +86,9 @@ def _load(folder: Path) -> Kind:
     module = importlib.import_module(f"{__package__}.{folder.name}")
     lacking = [name for name in ("TITLE", "CODE", "context") if not hasattr(module, name)]
     if lacking:
-        raise NoticeError("kind", N_("notices/%(name)s does not say %(lacking)s"),
-                          name=folder.name, lacking=", ".join(lacking))
+        raise NoticeError(
+            "kind", N_("notices/%(name)s does not say %(lacking)s"), name=folder.name, lacking=", ".join(lacking)
+        )
     return Kind(folder.name, module.TITLE, module.CODE, folder, module.context)
 
 
@@ -102,8 +102,13 @@ def kinds() -> Mapping[str, Kind]:
             continue
         kind = _load(body.parent)
         if kind.code in codes:  # two kinds would number their letters in one series
-            raise NoticeError("kind", N_("notices/%(name)s and notices/%(other)s share the code %(mark)s"),
-                              name=kind.name, other=codes[kind.code], mark=kind.code)
+            raise NoticeError(
+                "kind",
+                N_("notices/%(name)s and notices/%(other)s share the code %(mark)s"),
+                name=kind.name,
+                other=codes[kind.code],
+                mark=kind.code,
+            )
         codes[kind.code] = kind.name
         found[kind.name] = kind
     return MappingProxyType(found)

@@ -27,12 +27,19 @@ OFL = "SIL Open Font License 1.1"
 OWNED = N_("Proprietary: the office must hold its own licence")
 #: Faces known by their file's name, in order of preference: (role, name in lower case, licence).
 OFFICIAL = (
-    ("body", "fangsong_gb2312", OWNED), ("body", "simfang", OWNED), ("body", "fangsong", OWNED),
+    ("body", "fangsong_gb2312", OWNED),
+    ("body", "simfang", OWNED),
+    ("body", "fangsong", OWNED),
     ("body", "fandolfang-regular", N_("GPL with font exception")),
-    ("title", "fzxiaobiaosong-b05s", OWNED), ("title", "fzxbsjw", OWNED), ("title", "fzxbsk", OWNED),
-    ("title", "方正小标宋简体", OWNED), ("title", "方正小标宋_gbk", OWNED),
+    ("title", "fzxiaobiaosong-b05s", OWNED),
+    ("title", "fzxbsjw", OWNED),
+    ("title", "fzxbsk", OWNED),
+    ("title", "方正小标宋简体", OWNED),
+    ("title", "方正小标宋_gbk", OWNED),
     ("title", "fzxiaobiaosong", OWNED),
-    ("kai", "kaiti_gb2312", OWNED), ("kai", "simkai", OWNED), ("kai", "kaiti", OWNED),
+    ("kai", "kaiti_gb2312", OWNED),
+    ("kai", "simkai", OWNED),
+    ("kai", "kaiti", OWNED),
     ("kai", "lxgwwenkai-regular", OFL),
 )
 #: What each role is called, and the plain face that stands in for it.
@@ -43,8 +50,14 @@ ROLES = {
     "song": (N_("Stand-in, serif (宋)"), "song"),
     "hei": (N_("Emphasis and table heads (黑)"), "hei"),
 }
-SYSTEM_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts",
-                  "/Library/Fonts", "C:/Windows/Fonts")
+SYSTEM_FOLDERS = (
+    "/usr/share/fonts",
+    "/usr/local/share/fonts",
+    "~/.local/share/fonts",
+    "~/.fonts",
+    "/Library/Fonts",
+    "C:/Windows/Fonts",
+)
 
 
 @dataclass(frozen=True)
@@ -137,8 +150,9 @@ def prepare(cache: Path, extra: Path | None = None) -> dict[str, Path]:
     try:
         ensure({face.source: goals[face.role] for face in faces(extra)}, cache)
     except OSError as error:
-        raise NoticeError("fonts", N_("The font folder %(folder)s cannot be written: %(error)s"),
-                          folder=str(cache), error=str(error)) from error
+        raise NoticeError(
+            "fonts", N_("The font folder %(folder)s cannot be written: %(error)s"), folder=str(cache), error=str(error)
+        ) from error
     return goals
 
 
@@ -148,9 +162,25 @@ def report(cache: Path, extra: Path | None = None) -> list[FontUse]:
     for face in faces(extra):
         chars, family, _ = _facts(face.source)
         label, stand_in = ROLES[face.role]
-        missing = "" if face.official or face.role == stand_in else N_(
-            "The official face was not found: put it into the office's font folder; a stand-in is used")
+        missing = (
+            ""
+            if face.official or face.role == stand_in
+            else N_("The official face was not found: put it into the office's font folder; a stand-in is used")
+        )
         gb2312, gbk = (len(chars & _charset(c)) / len(_charset(c)) for c in ("gb2312", "gbk"))
-        uses.append(FontUse(face.role, label, face.source, family, face.official, len(chars), gb2312, gbk,
-                            face.licence, target(face.source, cache).is_file(), missing))
+        uses.append(
+            FontUse(
+                face.role,
+                label,
+                face.source,
+                family,
+                face.official,
+                len(chars),
+                gb2312,
+                gbk,
+                face.licence,
+                target(face.source, cache).is_file(),
+                missing,
+            )
+        )
     return uses

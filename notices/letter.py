@@ -40,7 +40,7 @@ def balanced(text: str, width: int) -> list[str]:
     """*text* on as few lines of *width* as it needs, all of like length: no title ends in a stray word."""
     count = -(-len(text) // width)
     size = -(-len(text) // count) if count else 0
-    return [text[i * size:(i + 1) * size] for i in range(count)]
+    return [text[i * size : (i + 1) * size] for i in range(count)]
 
 
 def limit(days: Any, due: Any, key: str) -> dict[str, Any] | None:
@@ -80,8 +80,12 @@ def application(data: Mapping[str, Any], title: str) -> dict[str, Any]:
     """
     kind = data["applicant_kind"]
     if kind not in YOU:
-        raise NoticeError("applicant_kind", N_("An applicant is a person or an organisation, not “%(kind)s”"),
-                          field="applicant_kind", kind=kind)
+        raise NoticeError(
+            "applicant_kind",
+            N_("An applicant is a person or an organisation, not “%(kind)s”"),
+            field="applicant_kind",
+            kind=kind,
+        )
     code, label = data["item_code"], data["item_type"]
     return {
         "title": title,
@@ -94,17 +98,24 @@ def application(data: Mapping[str, Any], title: str) -> dict[str, Any]:
         "licence": bool(data["is_licence"]),
         "received": cn_date(data["received_on"], "received_on"),
         "decided": cn_date(data["decided_on"], "decided_on"),
-        "facts": rows([
-            (IDENTIFIER[kind], data["identifier"], False),
-            ("联系电话", data["contact_phone"], False),
-            ("事项名称", data["item"], True),
-            ("事项编码", f"{code}（{label}）" if code and label else code or label, True),
-            ("设定依据", "；".join(data["legal_basis"]), True),
-        ]),
-        "materials": [{"name": m["name"], "form": m["form"] or "", "copies": m["copies"]}
-                      for m in data["materials"]],
-        "contacts": [f"{label}：{value}" for label, value in (
-            ("联系人", data["handler"]), ("联系电话", data["department_phone"]), ("地址", data["address"]),
-        ) if value],
+        "facts": rows(
+            [
+                (IDENTIFIER[kind], data["identifier"], False),
+                ("联系电话", data["contact_phone"], False),
+                ("事项名称", data["item"], True),
+                ("事项编码", f"{code}（{label}）" if code and label else code or label, True),
+                ("设定依据", "；".join(data["legal_basis"]), True),
+            ]
+        ),
+        "materials": [{"name": m["name"], "form": m["form"] or "", "copies": m["copies"]} for m in data["materials"]],
+        "contacts": [
+            f"{label}：{value}"
+            for label, value in (
+                ("联系人", data["handler"]),
+                ("联系电话", data["department_phone"]),
+                ("地址", data["address"]),
+            )
+            if value
+        ],
         "case_number": data["case_number"],
     }

@@ -36,8 +36,13 @@ Cluster = tuple[int, int, str]
 
 
 def _wordy(unit: Any) -> bool:
-    return (len(unit) == 1 and ord(unit) < 0x2E80 and (unit.isalnum() or unit in WORDY)
-            and not hasattr(unit.frag, "cbDefn") and not hasattr(unit.frag, "lineBreak"))
+    return (
+        len(unit) == 1
+        and ord(unit) < 0x2E80
+        and (unit.isalnum() or unit in WORDY)
+        and not hasattr(unit.frag, "cbDefn")
+        and not hasattr(unit.frag, "lineBreak")
+    )
 
 
 def _tokens(units: Sequence[Any]) -> Iterator[Cluster]:
@@ -143,8 +148,9 @@ def _joined(units: Sequence[Any]) -> list[Any]:
     return frags
 
 
-def split(frags: Sequence[Any], widths: Sequence[float], *, bounds: bool = False, encoding: str = "utf8",
-          squeeze: bool = True) -> Any:
+def split(
+    frags: Sequence[Any], widths: Sequence[float], *, bounds: bool = False, encoding: str = "utf8", squeeze: bool = True
+) -> Any:
     """Break *frags* into lines of *widths* points (the last width repeats); xhtml2pdf's ParaLines.
 
     bounds: measure ascent and descent of inline boxes. squeeze: lines may be tightened when drawn.
@@ -188,8 +194,13 @@ def break_lines(paragraph: Any, width: Any) -> Any:
     rp._handleBulletWidth(paragraph.bulletText, style, widths, rtl=paragraph.dir == "rtl")
     leading = getattr(paragraph, "autoLeading", getattr(style, "autoLeading", ""))
     paragraph.height = 0
-    return split(paragraph.frags, widths, bounds=leading not in {"", "off"}, encoding=paragraph.encoding,
-                 squeeze=style.alignment in {TA_LEFT, TA_JUSTIFY})
+    return split(
+        paragraph.frags,
+        widths,
+        bounds=leading not in {"", "off"},
+        encoding=paragraph.encoding,
+        squeeze=style.alignment in {TA_LEFT, TA_JUSTIFY},
+    )
 
 
 def spacing(line: Any, *, justify: bool) -> float:

@@ -32,8 +32,9 @@ from notices.catalog import NoticeError
 from rules.words import N_
 
 #: No file, no host: the only picture is the QR code, which travels inside the document.
-POLICY = ResourceAccessPolicy.server(None, allow_remote=False, max_render_seconds=8,
-                                     max_document_bytes=1_000_000, max_depth=60)
+POLICY = ResourceAccessPolicy.server(
+    None, allow_remote=False, max_render_seconds=8, max_document_bytes=1_000_000, max_depth=60
+)
 MAX_PAGES = 40
 #: GB/T 9704-2012 7.2.5: six-angle brackets round the year, no 第, no leading zeros.
 NUMBER = re.compile(r"\S{1,30}〔[12]\d{3}〕[1-9]\d{0,6}号")
@@ -68,8 +69,18 @@ class Rendered:
     data_hash: str
 
 
-def render(kind: str, data: Mapping[str, Any], *, number: str, code: str, verify_url: str, when: datetime,
-           fonts: Path, demo: bool, faces: Path | None = None) -> Rendered:
+def render(
+    kind: str,
+    data: Mapping[str, Any],
+    *,
+    number: str,
+    code: str,
+    verify_url: str,
+    when: datetime,
+    fonts: Path,
+    demo: bool,
+    faces: Path | None = None,
+) -> Rendered:
     """Write one letter.
 
     kind: a name from ``kinds()``. data: what its context reads. number: 泉审批受〔2026〕123号. code: the
@@ -93,10 +104,21 @@ def render(kind: str, data: Mapping[str, Any], *, number: str, code: str, verify
     page = _page(values, stacks) | {"demo": demo, "code": _matching("code", CODE, code), "qr": qr}
     pdf, html, pages = _settle((kind, len(values.get("materials") or ())), base, body, values, page, when)
     snapshot = json.dumps(
-        {"kind": kind, "code": code, "verify_url": verify_url, "when": when.isoformat(), "demo": demo,
-         "values": values}, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return Rendered(pdf, html, pages, _sha256(pdf), _sha256(f"{base}\0{body}".encode()), snapshot,
-                    _sha256(snapshot.encode()))
+        {
+            "kind": kind,
+            "code": code,
+            "verify_url": verify_url,
+            "when": when.isoformat(),
+            "demo": demo,
+            "values": values,
+        },
+        ensure_ascii=False,
+        sort_keys=True,
+        separators=(",", ":"),
+    )
+    return Rendered(
+        pdf, html, pages, _sha256(pdf), _sha256(f"{base}\0{body}".encode()), snapshot, _sha256(snapshot.encode())
+    )
 
 
 def _sha256(data: bytes) -> str:
@@ -105,8 +127,7 @@ def _sha256(data: bytes) -> str:
 
 def _matching(key: str, form: re.Pattern[str], value: str) -> str:
     if not form.fullmatch(value):
-        raise NoticeError(key, N_("“%(value)s” is not a proper %(key)s"),
-                          field=key, key=key, value=value[:80])
+        raise NoticeError(key, N_("“%(value)s” is not a proper %(key)s"), field=key, key=key, value=value[:80])
     return value
 
 
@@ -114,8 +135,13 @@ def _printable(values: Mapping[str, Any], stacks: typeset.Stacks) -> None:
     """Refuse a character no font draws, by field, before it becomes an anonymous warning."""
     for key, value in values.items():
         if lacking := stacks.lacks(json.dumps(value, ensure_ascii=False).replace("\\n", "")):
-            raise NoticeError("glyph", N_("No font draws “%(lacking)s” in “%(key)s”; add one that does"),
-                              field=key, key=key, lacking=lacking)
+            raise NoticeError(
+                "glyph",
+                N_("No font draws “%(lacking)s” in “%(key)s”; add one that does"),
+                field=key,
+                key=key,
+                lacking=lacking,
+            )
 
 
 def _qr(address: str) -> str:
@@ -135,12 +161,12 @@ def _page(values: Mapping[str, Any], stacks: typeset.Stacks) -> dict[str, Any]:
     longest = max(len(line) for line in values["sign_lines"])
     width = min(max(15.0, longest + 1.0) * EM, LINE)
     left = LINE - width
-    return {"fonts": stacks.css, "sign_left": round(left, 2),
-            "seal_left": round(left + (width - SEAL) / 2, 2)}
+    return {"fonts": stacks.css, "sign_left": round(left, 2), "seal_left": round(left + (width - SEAL) / 2, 2)}
 
 
-def _settle(key: tuple[str, int], base: str, body: str, values: Mapping[str, Any], page: dict[str, Any],
-            when: datetime) -> tuple[bytes, str, int]:
+def _settle(
+    key: tuple[str, int], base: str, body: str, values: Mapping[str, Any], page: dict[str, Any], when: datetime
+) -> tuple[bytes, str, int]:
     """(pdf, html, pages): set with the page count a like letter had, and again only when it differs.
 
     The count stands in the footer, where it moves nothing, so the second pass always agrees.
@@ -152,8 +178,9 @@ def _settle(key: tuple[str, int], base: str, body: str, values: Mapping[str, Any
         pdf = _set(html, when, page["fonts"]["plain"])
         found = len(PAGE.findall(pdf))
         if not 0 < found <= MAX_PAGES:
-            raise NoticeError("pages", N_("The letter has %(found)s pages; %(cap)s are allowed"),
-                              found=found, cap=MAX_PAGES)
+            raise NoticeError(
+                "pages", N_("The letter has %(found)s pages; %(cap)s are allowed"), found=found, cap=MAX_PAGES
+            )
         if found == pages:
             return pdf, html, pages
         pages = _pages[key] = found
@@ -170,15 +197,14 @@ def _set(html: str, when: datetime, face: str) -> bytes:
         try:
             result = pisa.CreatePDF(html, dest=out, encoding="utf-8", resource_policy=POLICY)
         except (RenderLimitError, ResourceAccessError) as error:
-            raise NoticeError("limits", N_("The letter is too large to be set: %(error)s"),
-                              error=str(error)) from error
+            raise NoticeError("limits", N_("The letter is too large to be set: %(error)s"), error=str(error)) from error
         except Exception as error:  # reportlab raises what it likes; whatever it is, there is no letter
-            raise NoticeError("layout", N_("The letter could not be set: %(error)s"),
-                              error=f"{type(error).__name__}: {error}"[:400]) from error
+            raise NoticeError(
+                "layout", N_("The letter could not be set: %(error)s"), error=f"{type(error).__name__}: {error}"[:400]
+            ) from error
     heard += [str(entry[2]) for entry in result.log]
     if heard or result.err or result.warn:
-        raise NoticeError("layout", N_("The letter could not be set: %(error)s"),
-                          error="; ".join(heard)[:400])
+        raise NoticeError("layout", N_("The letter could not be set: %(error)s"), error="; ".join(heard)[:400])
     return out.getvalue()
 
 

@@ -34,10 +34,29 @@ ROWS, TOTAL, DEPTH = 200, 60_000, 4
 #: Invisible and without meaning in print, common in text pasted from web pages: left out silently.
 INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 
-ALLOWED_NODES = frozenset({
-    "Template", "Extends", "Block", "Output", "TemplateData", "Name", "Const", "Getattr", "Getitem",
-    "If", "For", "CondExpr", "Compare", "Operand", "And", "Or", "Not", "Test", "Filter",
-})
+ALLOWED_NODES = frozenset(
+    {
+        "Template",
+        "Extends",
+        "Block",
+        "Output",
+        "TemplateData",
+        "Name",
+        "Const",
+        "Getattr",
+        "Getitem",
+        "If",
+        "For",
+        "CondExpr",
+        "Compare",
+        "Operand",
+        "And",
+        "Or",
+        "Not",
+        "Test",
+        "Filter",
+    }
+)
 ALLOWED_FILTERS = frozenset({"length", "join", "first", "last"})
 #: The blocks of base.html a body may fill.
 BLOCKS = frozenset({"body", "receipt"})
@@ -98,8 +117,11 @@ def check(source: str) -> None:
         if isinstance(node, nodes.Name | nodes.Getattr) and (str(said).startswith("_") or said == "self"):
             _refuse(N_("Line %(line)s: %(name)s is not allowed in a letter"), line=node.lineno, name=said)
         # 200 rows in 200 rows are a page of one character each; a letter needs no loop in a loop
-        if isinstance(node, nodes.For) and (node.recursive or any(i.find(nodes.For) for i in node.body)
-                                            or any(isinstance(i, nodes.For) for i in node.body)):
+        if isinstance(node, nodes.For) and (
+            node.recursive
+            or any(i.find(nodes.For) for i in node.body)
+            or any(isinstance(i, nodes.For) for i in node.body)
+        ):
             _refuse(N_("Line %(line)s: a loop inside a loop is not allowed"), line=node.lineno)
     # A tag may not begin in one piece of text and end behind a value, so pieces are read one by one.
     for data in tree.find_all(nodes.TemplateData):
@@ -108,16 +130,24 @@ def check(source: str) -> None:
         if markup.rawdata:
             _refuse(N_("Line %(line)s: a tag is cut by a value"), line=data.lineno)
     first = tree.body[0] if tree.body else None
-    if not (isinstance(first, nodes.Extends) and isinstance(first.template, nodes.Const)
-            and first.template.value == "base.html"):
+    if not (
+        isinstance(first, nodes.Extends)
+        and isinstance(first.template, nodes.Const)
+        and first.template.value == "base.html"
+    ):
         _refuse(N_("A letter's body begins with {%% extends “base.html” %%}"), line=1)
 
 
 @lru_cache(maxsize=64)
 def _template(base: str, body: str) -> Any:
     check(body)
-    env = _Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-                       loader=DictLoader({"base.html": base, "body.html": body}))
+    env = _Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=DictLoader({"base.html": base, "body.html": body}),
+    )
     env.filters = {name: env.filters[name] for name in ALLOWED_FILTERS}
     env.globals.clear()
     return env.get_template("body.html")
@@ -154,11 +184,18 @@ def plain(values: Mapping[str, Any]) -> dict[str, Any]:
     cleaned = {key: _clean(key, inner, 1) for key, inner in values.items()}
     for key, cap in LONG.items():  # also when it comes in many paragraphs
         if (size := _size(cleaned.get(key, ""))) > cap:
-            raise NoticeError("too_long", N_("“%(key)s” has %(size)s characters; %(cap)s are allowed"),
-                              field=key, key=key, size=size, cap=cap)
+            raise NoticeError(
+                "too_long",
+                N_("“%(key)s” has %(size)s characters; %(cap)s are allowed"),
+                field=key,
+                key=key,
+                size=size,
+                cap=cap,
+            )
     if (size := _size(cleaned)) > TOTAL:
-        raise NoticeError("too_long", N_("The letter holds %(size)s characters; %(cap)s are allowed"),
-                          size=size, cap=TOTAL)
+        raise NoticeError(
+            "too_long", N_("The letter holds %(size)s characters; %(cap)s are allowed"), size=size, cap=TOTAL
+        )
     return cleaned
 
 
@@ -169,13 +206,24 @@ def _clean(key: str, value: Any, depth: int) -> Any:
         return text(key, value)
     if depth < DEPTH and isinstance(value, list | tuple):
         if len(value) > ROWS:
-            raise NoticeError("too_long", N_("“%(key)s” has %(size)s rows; %(cap)s are allowed"),
-                              field=key, key=key, size=len(value), cap=ROWS)
+            raise NoticeError(
+                "too_long",
+                N_("“%(key)s” has %(size)s rows; %(cap)s are allowed"),
+                field=key,
+                key=key,
+                size=len(value),
+                cap=ROWS,
+            )
         return [_clean(key, inner, depth + 1) for inner in value]
     if depth < DEPTH and isinstance(value, Mapping):
         return {str(name): _clean(key, inner, depth + 1) for name, inner in value.items()}
-    raise NoticeError("not_plain", N_("“%(key)s” is %(kind)s, which a letter cannot hold"),
-                      field=key, key=key, kind=type(value).__name__)
+    raise NoticeError(
+        "not_plain",
+        N_("“%(key)s” is %(kind)s, which a letter cannot hold"),
+        field=key,
+        key=key,
+        kind=type(value).__name__,
+    )
 
 
 def text(key: str, value: str) -> str:
@@ -184,13 +232,24 @@ def text(key: str, value: str) -> str:
     value = unicodedata.normalize("NFC", "".join(value)).translate(INVISIBLE)
     value = value.replace("\r\n", "\n").replace("\t", " ")
     if len(value) > LONG.get(key, CAP):
-        raise NoticeError("too_long", N_("“%(key)s” has %(size)s characters; %(cap)s are allowed"),
-                          field=key, key=key, size=len(value), cap=LONG.get(key, CAP))
+        raise NoticeError(
+            "too_long",
+            N_("“%(key)s” has %(size)s characters; %(cap)s are allowed"),
+            field=key,
+            key=key,
+            size=len(value),
+            cap=LONG.get(key, CAP),
+        )
     for char in value:
         # Cc control, Cf format (turns the reading direction of a line around), Cs, Co private use, Cn none
         if char != "\n" and unicodedata.category(char)[0] == "C":
-            raise NoticeError("character", N_("“%(key)s” holds U+%(char)s, which cannot be printed"),
-                              field=key, key=key, char=f"{ord(char):04X}")
+            raise NoticeError(
+                "character",
+                N_("“%(key)s” holds U+%(char)s, which cannot be printed"),
+                field=key,
+                key=key,
+                char=f"{ord(char):04X}",
+            )
     return value
 
 

@@ -58,11 +58,13 @@ def _breaking(_stock: Callable[..., Any]) -> Callable[..., Any]:
         if not self.frags:
             return _stock(self, width)
         return linebreak.break_lines(self, width)
+
     return breakLinesCJK
 
 
 def _drawing(stock: Callable[..., Any], *, justify: bool) -> Callable[..., Any]:
     """Draw one of our lines with its spacing between characters; leave other lines to xhtml2pdf."""
+
     def draw(tx: Any, offset: float, line: Any, last: int = 0) -> None:
         if not hasattr(line, "source"):
             stock(tx, offset, line, last)
@@ -75,6 +77,7 @@ def _drawing(stock: Callable[..., Any], *, justify: bool) -> Callable[..., Any]:
         if gap:
             tx.setCharSpace(0)
         rp.setXPos(tx, -offset)
+
     return draw
 
 
@@ -88,6 +91,7 @@ def _thickening(stock: Callable[..., Any]) -> Callable[..., Any]:
         stock(tx, offset, line, last)
         if thick:
             tx.setTextRenderMode(0)
+
     return draw
 
 
@@ -98,6 +102,7 @@ def _splitting(stock: Callable[..., Any]) -> Callable[..., Any]:
         if not all(hasattr(line, "source") for line in lines):
             return list(stock(paragraph_lines, start, stop))
         return [frag for line in lines for frag in line.source]
+
     return split
 
 
@@ -111,14 +116,26 @@ def _mapping(_stock: Callable[..., Any]) -> Callable[..., Any]:
         name = fontname.replace("+", "-")
         words = [chr(code).encode("utf-16-be").hex().upper() for code in subset]
         entries = [f"<{i:02X}> <{word}>" for i, word in enumerate(words)]
-        blocks = [entries[i:i + 100] for i in range(0, len(entries), 100)]
-        return "\n".join([
-            "/CIDInit /ProcSet findresource begin", "12 dict begin", "begincmap",
-            f"/CIDSystemInfo << /Registry ({name}) /Ordering ({name}) /Supplement 0 >> def",
-            f"/CMapName /{name} def", "/CMapType 2 def",
-            "1 begincodespacerange", f"<00> <{len(subset) - 1:02X}>", "endcodespacerange",
-            *(line for block in blocks for line in (f"{len(block)} beginbfchar", *block, "endbfchar")),
-            "endcmap", "CMapName currentdict /CMap defineresource pop", "end", "end"])
+        blocks = [entries[i : i + 100] for i in range(0, len(entries), 100)]
+        return "\n".join(
+            [
+                "/CIDInit /ProcSet findresource begin",
+                "12 dict begin",
+                "begincmap",
+                f"/CIDSystemInfo << /Registry ({name}) /Ordering ({name}) /Supplement 0 >> def",
+                f"/CMapName /{name} def",
+                "/CMapType 2 def",
+                "1 begincodespacerange",
+                f"<00> <{len(subset) - 1:02X}>",
+                "endcodespacerange",
+                *(line for block in blocks for line in (f"{len(block)} beginbfchar", *block, "endbfchar")),
+                "endcmap",
+                "CMapName currentdict /CMap defineresource pop",
+                "end",
+                "end",
+            ]
+        )
+
     return to_unicode
 
 
@@ -148,14 +165,18 @@ def misfits() -> list[str]:
 
 def install() -> None:
     """Replace the functions above, once per process. Raises NoticeError when they are not as they were."""
-    global _installed
+    global _installed  # noqa: PLW0603 - a process is patched once
     with _lock:
         if _installed:
             return
         if wrong := misfits():
-            raise NoticeError("xhtml2pdf", N_("xhtml2pdf %(found)s is not what line breaking was written for "
-                                              "(%(wanted)s): %(differences)s"),
-                              found=version("xhtml2pdf"), wanted=WRITTEN_FOR, differences="; ".join(wrong))
+            raise NoticeError(
+                "xhtml2pdf",
+                N_("xhtml2pdf %(found)s is not what line breaking was written for (%(wanted)s): %(differences)s"),
+                found=version("xhtml2pdf"),
+                wanted=WRITTEN_FOR,
+                differences="; ".join(wrong),
+            )
         for patch in PATCHES:
             stock = getattr(patch.owner, patch.name)
             setattr(patch.owner, patch.name, wraps(stock)(patch.make(stock)))
@@ -187,8 +208,9 @@ def _registered(file: Path) -> tuple[str, frozenset[int]]:
         try:
             pdfmetrics.registerFont(TTFont(name, str(file)))
         except TTFError as error:
-            raise NoticeError("fonts", N_("The font %(file)s cannot be used: %(error)s"),
-                              file=str(file), error=str(error)) from error
+            raise NoticeError(
+                "fonts", N_("The font %(file)s cannot be used: %(error)s"), file=str(file), error=str(error)
+            ) from error
         for bold in (0, 1):
             for italic in (0, 1):
                 addMapping(name, bold, italic, name)
@@ -210,5 +232,4 @@ def stacks(cache: Path, extra: Path | None = None) -> Stacks:
     listed = {role: ", ".join(dict.fromkeys([family, *plain])) for role, (family, _) in known.items()}
     # Counted on the stand-ins: what only an official title face has would still be missing in the body.
     weight = "bold" if known["title"] == known["song"] else "normal"
-    return Stacks(listed | {"title_weight": weight, "plain": known["song"][0]},
-                  known["song"][1] | known["hei"][1])
+    return Stacks(listed | {"title_weight": weight, "plain": known["song"][0]}, known["song"][1] | known["hei"][1])

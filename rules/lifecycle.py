@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rules.words import LabelEnum, N_, Problem, Problems
+from rules.words import N_, LabelEnum, Problem, Problems
 
 Given = Mapping[str, Any]
 

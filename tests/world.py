@@ -13,12 +13,13 @@ from flask_appbuilder.security.sqla.models import Role as FabRole
 from sqlalchemy import select
 
 from models import registries
+from models.access import person_scope, sync
 from models.account import Account, set_password
 from models.case import ApplicantKind, Case, Channel
 from models.catalogue_item import CatalogueItem, ExerciseLevel, ItemType
 from models.database import Database
 from models.declare import Role
-from models.department import Department, DepartmentKind, branch
+from models.department import Department, DepartmentKind
 from models.item import Item
 from models.legal_basis import LegalBasis
 from models.profile import Profile
@@ -27,10 +28,9 @@ from models.scope import Scope, ScopedSession, everything
 from models.work_day import seed_calendar
 from models.workflow import move
 from models.write import save
-from models.access import person_scope, sync
 
 NOW = datetime(2026, 6, 17, 2, 0, tzinfo=UTC)  # a Wednesday, ten in the morning in China
-PASSWORD = "correct-horse-battery"  # noqa: S105 - of the test world
+PASSWORD = "correct-horse-battery"
 RESIDENT = "11010519491231002X"
 COMPANY = "91110105MA0000007L"
 

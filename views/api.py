@@ -258,4 +258,3 @@ def api_for(model: type[Any]) -> type[RegistryApi]:
             "__doc__": f"REST of {model.__name__}.",
         },
     )
-

@@ -52,7 +52,7 @@ class Builder(AppBuilder):
 
 
 class Json(DefaultJSONProvider):
-    """Nesting that nobody can follow and halves of a pair (RFC 8259, 8.2) are no JSON: a bad request, no error of ours."""
+    """Nesting that nobody can follow and halves of a pair (RFC 8259, 8.2) are no JSON: bad requests, not errors."""
 
     def loads(self, s: str | bytes, **kw: Any) -> Any:
         try:
@@ -122,7 +122,11 @@ def words() -> dict[str, Any]:
 def navigation() -> list[tuple[str, list[dict[str, Any]]]]:
     """The menu: what this person may list, grouped by task; a count where it means work."""
     groups: dict[str, list[dict[str, Any]]] = {}
-    home = {"label": gettext("Workbench"), "href": url_for("Workbench.index"), "on": request.endpoint == "Workbench.index"}
+    home = {
+        "label": gettext("Workbench"),
+        "href": url_for("Workbench.index"),
+        "on": request.endpoint == "Workbench.index",
+    }
     for name, model in registries().items():
         if not g.scope.may(name, "list"):
             continue
@@ -189,7 +193,7 @@ def say_error(error: Exception) -> Any:
                 return error
             status = error.code
         if status == 500:
-            log.exception("unhandled error on %s %s", request.method, request.path, exc_info=error)
+            log.error("unhandled error on %s %s", request.method, request.path, exc_info=error)
         title, sentence = SENTENCES.get(status, SENTENCES[400])
     if status == 401 and not request.path.startswith("/api/"):
         flash(display.tr(sentence), "warn")
@@ -197,10 +201,10 @@ def say_error(error: Exception) -> Any:
     if not hasattr(g, "scope"):
         g.scope, g.person = ANONYMOUS, None
     if request.path.startswith("/api/"):
-        code = {400: "bad_request", 401: "unauthorised", 403: "forbidden", 404: "not_found", 405: "method"}.get(status, "error")
+        code = {400: "bad_request", 401: "unauthorised", 403: "forbidden", 404: "not_found", 405: "method"}.get(
+            status, "error"
+        )
         if isinstance(error, CSRFError):
             code = "csrf"
         return {"problems": [{"field": None, "code": code, "message": display.tr(sentence)}]}, status
     return render_template("error.html", title=display.tr(title), sentence=display.tr(sentence), status=status), status
-
-

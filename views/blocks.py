@@ -105,7 +105,9 @@ def related(row: Any) -> list[dict[str, Any]]:
         column = pointing_to(model, type(row))
         if column is None or not g.scope.may(name, "list"):
             continue
-        statement = with_references(select(model).where(getattr(model, column) == row.id), model, flat(admin.list_cells))
+        statement = with_references(
+            select(model).where(getattr(model, column) == row.id), model, flat(admin.list_cells)
+        )
         rows = [*db().scalars(statement.order_by(model.id.desc()).limit(MOST_RELATED + 1))]
         found.append(
             {

@@ -79,7 +79,9 @@ def _names(model: type[Any], admin: Admin, known: set[str], where: str) -> Itera
             yield Mistake("D003", where, f"related names {name!r}, which is no registry")
     for name, spec in specs(model).items():
         if spec.kind == "reference" and spec.target is None and name in (*admin.field_names, *admin.filter_names):
-            yield Mistake("D004", where, f"{name} is shown but has no relation {name.removesuffix('_id')!r} to call it by")
+            yield Mistake(
+                "D004", where, f"{name} is shown but has no relation {name.removesuffix('_id')!r} to call it by"
+            )
     if admin.life and getattr(admin.life.states, "__members__", None) is not None:
         for move in admin.life.moves:
             unknown = [s for s in (*move.sources, move.target) if s not in admin.life.states]
@@ -114,7 +116,9 @@ def _scope(model: type[Any], admin: Admin, where: str) -> Iterator[Mistake]:
         if spec.kind != "reference" or target is None:
             continue
         if target.scoped and not admin.scoped:
-            yield Mistake("D030", where, f"{name} leads to {target.name}, whose rows belong to departments; so must these")
+            yield Mistake(
+                "D030", where, f"{name} leads to {target.name}, whose rows belong to departments; so must these"
+            )
         if mapper.columns[name].nullable or not target.scoped or name in (*admin.departments, admin.owner):
             continue
         for role in Role:

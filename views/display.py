@@ -25,7 +25,11 @@ from rules.lifecycle import Lifecycle
 from rules.words import N_, LabelEnum, Problem, Problems, Told
 from views.security import db, now
 
-FILE_COLUMNS = {"department": N_("Department"), "department_code": N_("Department code"), "region_code": N_("Region code")}
+FILE_COLUMNS = {
+    "department": N_("Department"),
+    "department_code": N_("Department code"),
+    "region_code": N_("Region code"),
+}
 # What Events name that is neither a move nor a declared action.
 OTHER_ACTIONS = {"change_password": N_("Change password")}
 PLACE = re.compile(r"%\(\w+\)[ds]")
@@ -165,7 +169,7 @@ def cell(row: Any, name: str, *, masked: bool = True, open_state: bool = True) -
     spec = specs(model).get(name)
     if isinstance(value, Told):
         return Cell(tr(value.message, value.params))
-    if spec is None or value is None or value == "" or value == []:
+    if spec is None or value is None or value in ("", []):
         return Cell("" if value is None or value == [] else str(value))
     return _CELLS.get(spec.kind, _plain)(row, admin, spec, value, masked)
 

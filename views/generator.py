@@ -174,9 +174,7 @@ class RegistryPages(BaseView):
                     db(), row, step, now=now(), given=form.values(), expected_version=version_asked()
                 )
             else:
-                problems = move(
-                    db(), row, action, now=now(), given=form.values(), expected_version=version_asked()
-                )
+                problems = move(db(), row, action, now=now(), given=form.values(), expected_version=version_asked())
         if problems.errors:
             return self.action_page(step, row, form, problems)
         if answer is not None:

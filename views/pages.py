@@ -85,7 +85,9 @@ class MyAccount(BaseView):
             return redirect(url_for("SignIn.login", next=request.path))
         errors: dict[str, str] = {}
         if request.method == "POST":
-            errors = self._change(request.form.get("old", ""), request.form.get("new", ""), request.form.get("again", ""))
+            errors = self._change(
+                request.form.get("old", ""), request.form.get("new", ""), request.form.get("again", "")
+            )
             if not errors:
                 flash(gettext("Your password is changed."), "ok")
                 return redirect(url_for("Workbench.index"))
@@ -140,19 +142,29 @@ class Workbench(BaseView):
         if not g.scope.may("cases", "list"):
             return []
         open_ = Case.state == CaseState.Received
-        overdue, due_today, received, gaps = db().execute(
-            select(
-                func.count().filter(open_ & (Case.notice_due < today)),
-                func.count().filter(open_ & (Case.notice_due == today)),
-                func.count().filter(open_),
-                select(func.count()).select_from(Item).where(Item.gap_count > 0).scalar_subquery(),
-            ).select_from(Case)
-        ).one()
+        overdue, due_today, received, gaps = (
+            db()
+            .execute(
+                select(
+                    func.count().filter(open_ & (Case.notice_due < today)),
+                    func.count().filter(open_ & (Case.notice_due == today)),
+                    func.count().filter(open_),
+                    select(func.count()).select_from(Item).where(Item.gap_count > 0).scalar_subquery(),
+                ).select_from(Case)
+            )
+            .one()
+        )
         return [
             {"label": gettext("Overdue"), "count": overdue, "tone": "bad", "args": {"notice_due": "overdue"}},
             {"label": gettext("Due today"), "count": due_today, "tone": "warn", "args": {"notice_due": "today"}},
             {"label": gettext("To be accepted"), "count": received, "tone": "", "args": {"state": "received"}},
-            {"label": gettext("Items with gaps"), "count": gaps, "tone": "", "args": {"gap_count": "some"}, "to": "items"},
+            {
+                "label": gettext("Items with gaps"),
+                "count": gaps,
+                "tone": "",
+                "args": {"gap_count": "some"},
+                "to": "items",
+            },
         ]
 
     @staticmethod

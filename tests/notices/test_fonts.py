@@ -98,14 +98,24 @@ def test_an_office_font_is_taken_and_filled_up_by_the_character(font_cache, tmp_
     use = next(use for use in fonts.report(font_cache, tmp_path) if use.role == "body")
     assert (use.file, use.official, use.missing, use.ready) == (own, True, "", True)
     assert (use.gb2312 > 0.99, use.gbk < 0.5) == (True, True)
-    letter = render("acceptance", data | {"applicant": RARE}, number=NUMBERS["acceptance"], code=CODE,
-                    verify_url=ADDRESS, when=WHEN, fonts=font_cache, demo=True, faces=tmp_path)
+    letter = render(
+        "acceptance",
+        data | {"applicant": RARE},
+        number=NUMBERS["acceptance"],
+        code=CODE,
+        verify_url=ADDRESS,
+        when=WHEN,
+        fonts=font_cache,
+        demo=True,
+        faces=tmp_path,
+    )
     page = pymupdf.open(stream=letter.pdf)[0]
     used = {font[3].split("+")[1] for font in page.get_fonts()}
     assert used == {"OfficeFangSong", "NotoSerifSC-Regular", "NotoSansSC-Regular"}
     assert RARE + "：" in letters(page.get_text())
-    spans = [span for block in page.get_text("dict")["blocks"] for line in block.get("lines", [])
-             for span in line["spans"]]
+    spans = [
+        span for block in page.get_text("dict")["blocks"] for line in block.get("lines", []) for span in line["spans"]
+    ]
     assert {span["font"].split("+")[-1] for span in spans if "𠅤" in span["text"]} == {"NotoSerifSC-Regular"}
 
 
@@ -115,8 +125,12 @@ def test_a_font_that_would_harm_the_letter_is_not_taken(font_cache, tmp_path, fa
     if fault == "damaged":
         path.write_bytes(b"\0\1\0\0" + b"x" * 100)
     else:
-        office_font(fonts.prepare(font_cache)["song"], path, may_embed="embedded" not in fault,
-                    only="ascii" if "few" in fault else "gb2312")
+        office_font(
+            fonts.prepare(font_cache)["song"],
+            path,
+            may_embed="embedded" not in fault,
+            only="ascii" if "few" in fault else "gb2312",
+        )
     use = next(use for use in fonts.report(font_cache, tmp_path) if use.role == "body")
     assert not use.official
     assert use.missing

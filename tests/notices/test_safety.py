@@ -16,12 +16,34 @@ from notices.catalog import kinds
 from .conftest import letters
 
 ATTACKS = [
-    '<img src="file:///etc/passwd"/>', '<img src="http://169.254.169.254/latest/meta-data/">', "{{ 7*7 }}",
-    "</p><pdf:nextpage/>", '<style>@import "http://a.example/x.css";</style>', "{% include '/etc/passwd' %}",
-    '</td></tr></table><table width="1">', "&lt;b&gt;&amp;#60;b&#62;", "]]><!--", "%(name)s {0.__class__}",
+    '<img src="file:///etc/passwd"/>',
+    '<img src="http://169.254.169.254/latest/meta-data/">',
+    "{{ 7*7 }}",
+    "</p><pdf:nextpage/>",
+    '<style>@import "http://a.example/x.css";</style>',
+    "{% include '/etc/passwd' %}",
+    '</td></tr></table><table width="1">',
+    "&lt;b&gt;&amp;#60;b&#62;",
+    "]]><!--",
+    "%(name)s {0.__class__}",
 ]
-FIELDS = ["agency", "applicant", "identifier", "contact_phone", "item", "item_code", "item_type", "handler",
-          "department_phone", "address", "case_number", "reason", "competent", "reconsider_body", "court"]
+FIELDS = [
+    "agency",
+    "applicant",
+    "identifier",
+    "contact_phone",
+    "item",
+    "item_code",
+    "item_type",
+    "handler",
+    "department_phone",
+    "address",
+    "case_number",
+    "reason",
+    "competent",
+    "reconsider_body",
+    "court",
+]
 
 
 @pytest.fixture
@@ -49,8 +71,12 @@ def closed(monkeypatch):
 @pytest.mark.parametrize("kind", ["acceptance", "refusal"])
 def test_markup_in_every_field_prints_as_typed(write, closed, kind, attack):
     plain = write(kind)
-    letter = write(kind, **dict.fromkeys(FIELDS, attack), legal_basis=[attack],
-                   materials=[{"name": attack, "form": attack, "copies": 1}])
+    letter = write(
+        kind,
+        **dict.fromkeys(FIELDS, attack),
+        legal_basis=[attack],
+        materials=[{"name": attack, "form": attack, "copies": 1}],
+    )
     document = pymupdf.open(stream=letter.pdf)
     text = "".join(letters(page.get_text()) for page in document)
     assert text.count(letters(attack)) >= 8
@@ -65,18 +91,21 @@ def test_markup_objects_are_not_trusted(write):
     assert "&lt;b&gt;甲" in letter.html
 
 
-@pytest.mark.parametrize(("changes", "code", "field"), [
-    ({"applicant": "甲" * 501}, "too_long", "addressee"),
-    ({"materials": [{"name": "甲", "form": "", "copies": 1}] * 201}, "too_long", "materials"),
-    ({"applicant": "甲\u202e乙"}, "character", "addressee"),
-    ({"applicant": "甲\x00乙"}, "character", "addressee"),
-    ({"applicant": "甲\ue000乙"}, "character", "addressee"),
-    ({"applicant": "甲\U0001f600"}, "glyph", "addressee"),
-    ({"applicant": object()}, "not_plain", "addressee"),
-    ({"handler": 1.5, "legal_basis": []}, None, None),
-    ({"applicant_kind": "ghost"}, "applicant_kind", "applicant_kind"),
-    ({"received_on": "2026-03-02"}, "not_a_date", "received_on"),
-])
+@pytest.mark.parametrize(
+    ("changes", "code", "field"),
+    [
+        ({"applicant": "甲" * 501}, "too_long", "addressee"),
+        ({"materials": [{"name": "甲", "form": "", "copies": 1}] * 201}, "too_long", "materials"),
+        ({"applicant": "甲\u202e乙"}, "character", "addressee"),
+        ({"applicant": "甲\x00乙"}, "character", "addressee"),
+        ({"applicant": "甲\ue000乙"}, "character", "addressee"),
+        ({"applicant": "甲\U0001f600"}, "glyph", "addressee"),
+        ({"applicant": object()}, "not_plain", "addressee"),
+        ({"handler": 1.5, "legal_basis": []}, None, None),
+        ({"applicant_kind": "ghost"}, "applicant_kind", "applicant_kind"),
+        ({"received_on": "2026-03-02"}, "not_a_date", "received_on"),
+    ],
+)
 def test_what_cannot_be_printed_is_refused_by_name(write, changes, code, field):
     if code is None:  # a number inside a sentence is text by then
         assert write(**changes).pages
@@ -100,21 +129,42 @@ def test_text_is_normalised(write):
     assert "André甲\u00a0\u00a0乙：" in letter.html
 
 
-@pytest.mark.parametrize("body", [
-    "{{ 7 * 7 }}", "{{ 9 ** 9 ** 9 }}", "{{ item|safe }}", "{{ item|attr('__class__') }}",
-    "{{ item.upper() }}", "{{ item.__class__ }}", "{{ item['__class__'] }}{{ f() }}", "{{ self.body }}",
-    "{% include 'base.html' %}",
-    "{% import 'base.html' as b %}", "{% autoescape false %}{{ item }}{% endautoescape %}",
-    "{% macro m() %}{% endmacro %}", "{% set x = 1 %}",
-    "{% for a in item %}{% for b in item %}x{% endfor %}{% endfor %}",
-    "{% for a in item %}{% if a %}{% for b in item %}x{% endfor %}{% endif %}{% endfor %}",
-    "{% filter upper %}x{% endfilter %}", "{{ item ~ item }}", "{{ {}|items }}", "{{ _x }}",
-    "{% raw %}<b>{% endraw %}",
-    "<img src='x'/>", "<p style='position:fixed'>x</p>", "<pdf:nextpage/>", "<style>p{}</style>",
-    "<!-- x -->",
-    "<p class='{{ item }}'>x</p>", "<{{ item }}>", "<link rel='stylesheet' href='http://a.example/'/>",
-    "<a href='http://a.example/'>x</a>", "<?xml x?>", "<!DOCTYPE html>",
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{{ 7 * 7 }}",
+        "{{ 9 ** 9 ** 9 }}",
+        "{{ item|safe }}",
+        "{{ item|attr('__class__') }}",
+        "{{ item.upper() }}",
+        "{{ item.__class__ }}",
+        "{{ item['__class__'] }}{{ f() }}",
+        "{{ self.body }}",
+        "{% include 'base.html' %}",
+        "{% import 'base.html' as b %}",
+        "{% autoescape false %}{{ item }}{% endautoescape %}",
+        "{% macro m() %}{% endmacro %}",
+        "{% set x = 1 %}",
+        "{% for a in item %}{% for b in item %}x{% endfor %}{% endfor %}",
+        "{% for a in item %}{% if a %}{% for b in item %}x{% endfor %}{% endif %}{% endfor %}",
+        "{% filter upper %}x{% endfilter %}",
+        "{{ item ~ item }}",
+        "{{ {}|items }}",
+        "{{ _x }}",
+        "{% raw %}<b>{% endraw %}",
+        "<img src='x'/>",
+        "<p style='position:fixed'>x</p>",
+        "<pdf:nextpage/>",
+        "<style>p{}</style>",
+        "<!-- x -->",
+        "<p class='{{ item }}'>x</p>",
+        "<{{ item }}>",
+        "<link rel='stylesheet' href='http://a.example/'/>",
+        "<a href='http://a.example/'>x</a>",
+        "<?xml x?>",
+        "<!DOCTYPE html>",
+    ],
+)
 def test_a_body_may_not_say(body):
     source = '{% extends "base.html" %}{% block body %}' + body + "{% endblock %}"
     with pytest.raises(NoticeError) as refused:
@@ -122,10 +172,17 @@ def test_a_body_may_not_say(body):
     assert refused.value.code == "template"
 
 
-@pytest.mark.parametrize("source", [
-    "<p>x</p>", '{% extends "other.html" %}', "{% extends item %}", "",
-    '{% extends "base.html" %}{% block style %}{% endblock %}', '{% extends "base.html" %}{% block body %}',
-])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "<p>x</p>",
+        '{% extends "other.html" %}',
+        "{% extends item %}",
+        "",
+        '{% extends "base.html" %}{% block style %}{% endblock %}',
+        '{% extends "base.html" %}{% block body %}',
+    ],
+)
 def test_a_body_fills_blocks_of_the_base_page_only(source):
     with pytest.raises(NoticeError):
         sandbox.check(source)
@@ -138,8 +195,12 @@ def test_our_own_bodies_are_allowed():
 
 def test_a_value_that_is_not_there_stops_the_letter():
     with pytest.raises(NoticeError) as refused:
-        sandbox.fill("{% block body %}{% endblock %}",
-                     '{% extends "base.html" %}{% block body %}{{ nosuch }}{% endblock %}', {}, {})
+        sandbox.fill(
+            "{% block body %}{% endblock %}",
+            '{% extends "base.html" %}{% block body %}{{ nosuch }}{% endblock %}',
+            {},
+            {},
+        )
     assert refused.value.code == "template"
 
 
@@ -160,11 +221,16 @@ def test_any_warning_of_the_renderer_stops_the_letter(write, monkeypatch, silenc
     assert refused.value.code == "layout"
 
 
-@pytest.mark.parametrize("markup", [
-    '<img src="file:///etc/passwd"/>', '<img src="http://127.0.0.1:9/x.png"/>', '<img src="/etc/passwd"/>',
-    '<link rel="stylesheet" href="http://127.0.0.1:9/x.css"/>',
-    '<style>@font-face { font-family: x; src: url(/etc/passwd) } b { font-family: x }</style><b>x</b>',
-])
+@pytest.mark.parametrize(
+    "markup",
+    [
+        '<img src="file:///etc/passwd"/>',
+        '<img src="http://127.0.0.1:9/x.png"/>',
+        '<img src="/etc/passwd"/>',
+        '<link rel="stylesheet" href="http://127.0.0.1:9/x.css"/>',
+        "<style>@font-face { font-family: x; src: url(/etc/passwd) } b { font-family: x }</style><b>x</b>",
+    ],
+)
 def test_the_policy_holds_even_if_markup_got_through(write, monkeypatch, closed, markup):
     stock = sandbox.base_source()
     source = stock.replace("{% block body %}", markup + "{% block body %}")

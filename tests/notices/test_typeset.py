@@ -27,6 +27,7 @@ def frag(font_cache):
         for name, value in more.items():
             setattr(made, name, value)
         return made
+
     return make
 
 

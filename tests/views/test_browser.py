@@ -39,9 +39,13 @@ def page(request: pytest.FixtureRequest, browser: Any) -> Iterator[Any]:
     context = browser.new_context(viewport={"width": request.param, "height": 900}, locale="zh-CN")
     found = context.new_page()
     complaints: list[str] = []
-    found.on("console", lambda m: complaints.append(m.text) if m.type == "error" and "status of 4" not in m.text else None)
+    found.on(
+        "console", lambda m: complaints.append(m.text) if m.type == "error" and "status of 4" not in m.text else None
+    )
     found.on("pageerror", lambda e: complaints.append(str(e)))
-    found.on("request", lambda r: complaints.append(r.url) if not r.url.startswith(("http://127.0.0.1", "data:")) else None)
+    found.on(
+        "request", lambda r: complaints.append(r.url) if not r.url.startswith(("http://127.0.0.1", "data:")) else None
+    )
     yield found
     context.close()
     assert not complaints
@@ -138,9 +142,27 @@ def test_every_kind_of_page_fits_its_screen(page: Any, running: Running) -> None
         no_sideways(page)
     enter(page, running, "admin")
     paths = ["/", "/account/password", "/import/items", "/nowhere"]
-    for name in ("items", "cases", "catalogue", "legal-bases", "letters", "events", "regions", "departments", "accounts"):
+    for name in (
+        "items",
+        "cases",
+        "catalogue",
+        "legal-bases",
+        "letters",
+        "events",
+        "regions",
+        "departments",
+        "accounts",
+    ):
         paths += [f"/{name}/", f"/{name}/1"]
-    paths += ["/items/new", "/items/1/edit", "/departments/new", "/accounts/new", "/work-days/", "/outbox/", "/profiles/1"]
+    paths += [
+        "/items/new",
+        "/items/1/edit",
+        "/departments/new",
+        "/accounts/new",
+        "/work-days/",
+        "/outbox/",
+        "/profiles/1",
+    ]
     for path in paths:
         page.goto(f"{running.address}{path}")
         no_sideways(page)
@@ -163,10 +185,11 @@ def test_menu_and_language(page: Any, running: Running) -> None:
 
 def test_ctrl_c_stops_both_cleanly(tmp_path: Path, fonts: Path) -> None:
     """Web server and worker end, with status 0 and no traceback; a second start changes nothing in the data."""
+    from sqlalchemy import func, select
+
     from models.database import Database
     from models.event import Event
     from models.scope import everything
-    from sqlalchemy import func, select
 
     counts = []
     for _ in range(2):

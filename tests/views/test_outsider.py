@@ -44,6 +44,8 @@ from tests.views.house import (
 )
 from tests.world import NOW, PEOPLE
 
+# The house is built once for each engine; with several workers it would be built by each of them.
+pytestmark = pytest.mark.xdist_group("outsider")
 EVERYBODY = (*PEOPLE, "anonymous")
 # Where the address carries no registry: (method, path, what is sent, statuses for who has signed in, for who has not).
 BY_HAND: dict[str, list[tuple[str, str, Any, set[int], set[int]]]] = {

@@ -151,7 +151,7 @@ def test_nonsense_in_the_address_is_never_an_error_of_ours(sign_in: SignIn) -> N
             query = "&".join(f"{n}={value}" for n in (*model.__admin__.filter_names, "q", "sort", "page", "size"))
             drive(f"/{name}/?{query}", 200)
             drive(f"/api/v1/{name}/?{query}", 200, 422)
-            if value in odd[1:8]:
+            if value in odd[1:6]:
                 drive(f"/{name}/new?" + "&".join(f"{n}={value}" for n in known), 200, 403, 404)
         for field in known:
             drive(f"/{name}/pick/{field}?q=%00", 200, 404)
@@ -823,7 +823,8 @@ def test_verification_tells_no_more_than_the_letter(
     with database.session(everything("test"), write=True) as s, door(s):
         reserved = Letter(
             number="x", kind=letter.kind, case_id=letter.case_id, department_id=letter.department_id,
-            year=2026, serial=99, event_id=letter.event_id - 1, code="BBBB-BBBB-BBBB-BBBB", created_at=NOW, changed_at=NOW,
+            year=2026, serial=99, event_id=letter.event_id - 1, code="BBBB-BBBB-BBBB-BBBB",
+            created_at=NOW, changed_at=NOW,
         )  # fmt: skip
         s.add(reserved)
     assert anonymous.get("/verify/BBBB-BBBB-BBBB-BBBB").status_code == 404
