@@ -22,6 +22,11 @@ from tests.world import NOW, World
 Done = list[tuple[int, datetime]]
 
 
+def finish(worker: Worker, outbox_id: int) -> None:
+    with worker.database.session(everything("test"), write=True) as s:
+        close(s.get_one(Outbox, outbox_id), OutboxState.Done)
+
+
 @pytest.fixture
 def put(database: Database, world: World) -> Callable[..., int]:
     """A row of the outbox about some case."""
@@ -42,7 +47,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> Done:
 
     def work(worker: Worker, outbox_id: int, now: datetime) -> None:
         found.append((outbox_id, now))
-        worker.close(outbox_id, OutboxState.Done)
+        finish(worker, outbox_id)
 
     monkeypatch.setitem(WORK, "test", work)
     return found
@@ -176,7 +181,7 @@ def test_a_slow_worker_does_not_undo_what_another_did_meanwhile(
 
     def slow(first: Worker, outbox_id: int, now: datetime) -> None:
         clock.moment = now + worker.lease + timedelta(seconds=1)
-        monkeypatch.setitem(WORK, "test", lambda w, i, n: w.close(i, OutboxState.Done))
+        monkeypatch.setitem(WORK, "test", lambda w, i, n: finish(w, i))
         assert Worker(database, worker.config, clock).deliver(outbox_id)
         raise RuntimeError("too late")
 
@@ -214,3 +219,18 @@ def test_every_kind_that_is_posted_has_its_work(database: Database) -> None:
         kinds = set(s.scalars(select(Outbox.kind)))
     assert kinds == {"remind.notice"}
     assert {"remind.notice", "letter"} == set(WORK)
+
+
+def test_work_that_kills_its_worker_is_given_up(
+    database: Database, put: Callable[..., int], row: Callable[[int], Outbox], worker: Worker, clock: Clock, done: Done
+) -> None:
+    """A killed worker cannot put its row back; after as many claims as an error may have, it stands as failed."""
+    outbox_id = put()
+    for _ in range(MOST_ATTEMPTS):
+        with database.session(everything("test"), write=True) as s:
+            assert claim(s, outbox_id, clock.moment)
+        clock.moment += timedelta(minutes=5)
+    assert worker.deliver(outbox_id)
+    assert row(outbox_id).state is OutboxState.Failed
+    assert done == []
+    assert not worker.deliver(outbox_id)
