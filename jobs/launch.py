@@ -20,7 +20,7 @@ PARENT = "YIZHAN_PARENT"
 
 
 def up(config: Config) -> int:
-    """Web server and worker in the foreground; Ctrl-C or SIGTERM stops both, and one that dies takes the other along."""
+    """Web server and worker in the foreground; Ctrl-C stops both, and one that dies takes the other along."""
     prepare(config)
     # In sessions of their own, so that Ctrl-C reaches them once, through us, and not from the terminal as well.
     command_line = [sys.executable, str(ROOT / "run.py")]
