@@ -38,6 +38,7 @@ class Item(Row):
     __table_args__ = (
         UniqueConstraint("region_id", "local_code"),
         Index("ix_item_department_id_name", "department_id", "name"),
+        Index("ix_item_name", "name"),
         check_constraint(
             "origin <> 'ours' OR (basic_code IS NOT NULL AND legal_basis_id IS NOT NULL AND level IS NOT NULL)",
             "five_attributes",

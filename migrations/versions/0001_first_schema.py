@@ -77,7 +77,7 @@ def upgrade() -> None:
     sa.Column('subject_type', sa.String(length=40), nullable=False),
     sa.Column('subject_id', sa.BigInteger(), nullable=False),
     sa.Column('event_id', sa.BigInteger(), nullable=True),
-    sa.Column('data', sa.JSON(), nullable=False),
+    sa.Column('data', sa.JSON(none_as_null=True), nullable=False),
     sa.Column('due_at', models.base.Moment(), nullable=False),
     sa.Column('state', sa.Enum('waiting', 'claimed', 'done', 'dropped', 'failed', name='outboxstate', native_enum=False, create_constraint=True, length=40), nullable=False),
     sa.Column('claimed_at', models.base.Moment(), nullable=True),
@@ -183,7 +183,7 @@ def upgrade() -> None:
     sa.Column('region_id', models.base.Identity, nullable=False),
     sa.Column('parent_id', models.base.Identity, nullable=True),
     sa.Column('credit_code', sa.String(length=18), nullable=True),
-    sa.Column('aliases', sa.JSON(), nullable=True),
+    sa.Column('aliases', sa.JSON(none_as_null=True), nullable=True),
     sa.Column('phone', sa.String(length=40), nullable=True),
     sa.Column('address', sa.String(length=200), nullable=True),
     sa.Column('path', sa.String(length=200), nullable=True),
@@ -293,7 +293,7 @@ def upgrade() -> None:
     sa.Column('origin', sa.Enum('ours', 'taken_over', name='origin', native_enum=False, create_constraint=True, length=40), nullable=False),
     sa.Column('state', sa.Enum('draft', 'in_force', 'cancelled', name='itemstate', native_enum=False, create_constraint=True, length=40), nullable=False),
     sa.Column('source_link', sa.String(length=500), nullable=True),
-    sa.Column('gaps', sa.JSON(), nullable=True),
+    sa.Column('gaps', sa.JSON(none_as_null=True), nullable=True),
     sa.Column('gap_count', sa.Integer(), nullable=False),
     sa.Column('created_at', models.base.Moment(), nullable=False),
     sa.Column('created_by_id', sa.Integer(), nullable=True),
@@ -314,6 +314,7 @@ def upgrade() -> None:
         batch_op.create_index('ix_item_department_id_name', ['department_id', 'name'], unique=False)
         batch_op.create_index(batch_op.f('ix_item_gap_count'), ['gap_count'], unique=False)
         batch_op.create_index(batch_op.f('ix_item_legal_basis_id'), ['legal_basis_id'], unique=False)
+        batch_op.create_index('ix_item_name', ['name'], unique=False)
 
     op.create_table('ab_api_key',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -375,15 +376,15 @@ def upgrade() -> None:
     sa.Column('state', sa.Enum('received', 'accepted', 'refused', name='casestate', native_enum=False, create_constraint=True, length=40), nullable=False),
     sa.Column('handler_id', sa.Integer(), nullable=True),
     sa.Column('notice_due', sa.Date(), nullable=False),
-    sa.Column('notice_lines', sa.JSON(), nullable=False),
+    sa.Column('notice_lines', sa.JSON(none_as_null=True), nullable=False),
     sa.Column('notice_provisional', sa.Boolean(), nullable=False),
     sa.Column('decided_at', models.base.Moment(), nullable=True),
     sa.Column('refusal_reason', sa.Text(), nullable=True),
     sa.Column('competent', sa.String(length=100), nullable=True),
     sa.Column('promise_due', sa.Date(), nullable=True),
-    sa.Column('promise_lines', sa.JSON(), nullable=True),
+    sa.Column('promise_lines', sa.JSON(none_as_null=True), nullable=True),
     sa.Column('statutory_due', sa.Date(), nullable=True),
-    sa.Column('statutory_lines', sa.JSON(), nullable=True),
+    sa.Column('statutory_lines', sa.JSON(none_as_null=True), nullable=True),
     sa.Column('decision_provisional', sa.Boolean(), nullable=False),
     sa.Column('created_at', models.base.Moment(), nullable=False),
     sa.Column('created_by_id', sa.Integer(), nullable=True),
@@ -416,7 +417,7 @@ def upgrade() -> None:
     sa.Column('at', models.base.Moment(), nullable=False),
     sa.Column('kind', sa.Enum('created', 'edited', 'moved', 'deleted', 'done', name='eventkind', native_enum=False, create_constraint=True, length=40), nullable=False),
     sa.Column('action', sa.String(length=40), nullable=True),
-    sa.Column('changes', sa.JSON(), nullable=False),
+    sa.Column('changes', sa.JSON(none_as_null=True), nullable=False),
     sa.Column('batch', sa.String(length=40), nullable=True),
     sa.Column('previous_hash', sa.String(length=64), nullable=True),
     sa.Column('hash', sa.String(length=64), nullable=False),
@@ -435,7 +436,7 @@ def upgrade() -> None:
     sa.Column('id', models.base.Identity, nullable=False),
     sa.Column('recipient_id', sa.Integer(), nullable=False),
     sa.Column('text', sa.String(length=300), nullable=False),
-    sa.Column('params', sa.JSON(), nullable=False),
+    sa.Column('params', sa.JSON(none_as_null=True), nullable=False),
     sa.Column('subject_type', sa.String(length=40), nullable=False),
     sa.Column('subject_id', sa.BigInteger(), nullable=False),
     sa.Column('state', sa.Enum('unread', 'read', name='messagestate', native_enum=False, create_constraint=True, length=40), nullable=False),
@@ -532,6 +533,7 @@ def downgrade() -> None:
 
     op.drop_table('ab_api_key')
     with op.batch_alter_table('item', schema=None) as batch_op:
+        batch_op.drop_index('ix_item_name')
         batch_op.drop_index(batch_op.f('ix_item_legal_basis_id'))
         batch_op.drop_index(batch_op.f('ix_item_gap_count'))
         batch_op.drop_index('ix_item_department_id_name')
