@@ -101,7 +101,8 @@ def _charset(codec: str) -> frozenset[str]:
 @lru_cache(maxsize=32)
 def _facts(path: Path) -> tuple[frozenset[str], str, bool]:
     """(characters, family name, may be embedded as a subset). Raises TTLibError for a damaged file."""
-    with TTFont(path, lazy=True) as font:
+    # Opened by us: fontTools leaves a damaged file open.
+    with path.open("rb") as stream, TTFont(stream, lazy=True) as font:
         chars = frozenset(map(chr, font.getBestCmap() or ()))
         # OpenType OS/2 fsType: bit 1 forbids embedding, bit 8 subsetting, bit 9 anything but bitmaps.
         may = font["OS/2"].fsType != 2 and not font["OS/2"].fsType & 0x300

@@ -76,7 +76,8 @@ def product(instance: Path, *, fonts: Path, **environment: str) -> Iterator[Runn
         except subprocess.TimeoutExpired:
             process.kill()
         assert process.stdout is not None
-        (instance / "output.txt").write_text(process.stdout.read(), encoding="utf-8")
+        with process.stdout as said:
+            (instance / "output.txt").write_text(said.read(), encoding="utf-8")
 
 
 def wait_for(address: str, process: subprocess.Popen[str], seconds: float = 60) -> None:
