@@ -25,7 +25,9 @@ def setting(env: str, default: Any, help_: str) -> Any:
 class Config:
     """Read once at start by :func:`read`; handed down, never imported as a global."""
 
-    instance: Path = setting("YIZHAN_INSTANCE", ROOT / "instance", "Folder for the database, keys, fonts and logs.")
+    instance: Path = setting(
+        "YIZHAN_INSTANCE", ROOT / "instance", "Folder for database, queue, keys, fonts and uploads."
+    )
     database_url: str = setting("DATABASE_URL", "", "SQLAlchemy address; empty: SQLite in the instance folder.")
     huey_url: str = setting("HUEY_URL", "", "redis://… to queue in Redis; empty: the queue follows the database.")
     secret_key: str = setting(
@@ -133,8 +135,6 @@ def flask_settings(config: Config) -> dict[str, Any]:
         # Alembic owns every table, and ``sync`` writes roles and permissions: nothing happens at start.
         "FAB_CREATE_DB": False,
         "FAB_UPDATE_PERMS": False,
-        "FAB_API_SWAGGER_UI": True,
-        "FAB_API_MAX_PAGE_SIZE": 100,
         "FAB_PASSWORD_HASH_METHOD": "scrypt",
         "BABEL_DEFAULT_LOCALE": config.default_locale,
         "BABEL_DEFAULT_TIMEZONE": "Asia/Shanghai",
@@ -151,7 +151,7 @@ def flask_settings(config: Config) -> dict[str, Any]:
         "SESSION_COOKIE_SECURE": config.https,
         "PERMANENT_SESSION_LIFETIME": config.session_minutes * 60,
         "WTF_CSRF_TIME_LIMIT": None,
-        # The API takes a session cookie only together with a CSRF token; views/api.py asks for it itself.
+        # views/security.py asks for the token on every mutating request that carries a cookie, REST included.
         "WTF_CSRF_CHECK_DEFAULT": False,
         "TEMPLATES_AUTO_RELOAD": False,
     }

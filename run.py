@@ -14,6 +14,7 @@ import config as settings
 from config import Config
 
 log = logging.getLogger("yizhan")
+NEEDS_SCHEMA = frozenset({"serve", "worker", "sync", "create-admin", "load-demo", "import"})
 
 
 def create_app(config: Config, *, clock: Callable[[], datetime] | None = None, database: Any = None) -> Any:
@@ -188,6 +189,13 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in ("huey", "flask_appbuilder", "alembic", "waitress", "fontTools"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+    from jobs.setup import has_schema
+    from translations.catalog import compile_all
+
+    compile_all()
+    if args.command in NEEDS_SCHEMA and not has_schema(config):
+        print("run.py: the database is not prepared; run 'python run.py migrate' first", file=sys.stderr)
+        return 2
     result: int = args.run(config, args)
     return result
 

@@ -76,12 +76,18 @@ class Report:
         return sorted(((first[k], n) for k, n in counts.items()), key=lambda pair: (pair[0].warning, -pair[1]))
 
 
+# Open to a mapping although no form opens it; the state and the origin are the take-over's own business.
+FREE = frozenset({"source_link"})
+
+
 def choose_mapping(registry: str, header: list[str], named: str | None) -> ColumnMapping:
     """The mapping called *named* (or the TOML file of that path), else the one whose columns the file has."""
     known = mappings(registry)
     if named:
         chosen = next((m for m in known if m.name == named), None) or load_mapping(Path(named))
-        fields = {name for name, spec in specs(Item).items() if spec.kind in KINDS}
+        fields = {
+            n for n, spec in specs(Item).items() if spec.kind in KINDS and (spec.info.editable != "never" or n in FREE)
+        }
         if unknown := sorted(set(chosen.columns) - PLACES - fields):
             message = N_("The mapping %(name)s cannot be read: %(error)s")
             raise RuleError.one("mapping", "mapping", message, name=chosen.name, error=", ".join(unknown)[:200])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from babel.support import Translations
@@ -50,6 +51,7 @@ def write_letter(means: Means, outbox_id: int, now: datetime) -> None:
         when=now,
         fonts=means.config.fonts,
         demo=means.config.demo,
+        faces=Path(means.config.font_folder) if means.config.font_folder else None,
     )
     with means.database.session(everything("letters"), write=True) as s:
         letter = s.get_one(Letter, letter_id)
@@ -72,10 +74,9 @@ def reserve(s: ScopedSession, todo: Outbox, now: datetime, *, demo: bool) -> Let
     case = s.get_one(Case, todo.subject_id)
     year = local_day(now).year
     serial = next_number(s, case.department_id, f"letter.{kind.value}", year)
-    short = case.department.short or case.department.name
     letter = Letter()
     values = {
-        "number": f"{short}{notices.kinds()[kind.value].code}〔{year}〕{serial}号",
+        "number": f"{case.department.number_prefix}{notices.kinds()[kind.value].code}〔{year}〕{serial}号",
         "kind": kind,
         "case_id": case.id,
         "department_id": case.department_id,
@@ -99,7 +100,7 @@ def letter_data(s: ScopedSession, case: Case, decided: datetime) -> dict[str, An
     basis = item.legal_basis
     return {
         "agency": department.name,
-        "agency_short": department.short or department.name,
+        "agency_short": department.number_prefix,
         "department_phone": item.phone or department.phone or "",
         "address": item.address or department.address or "",
         "applicant": case.applicant,

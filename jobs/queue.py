@@ -7,6 +7,7 @@ that runs twice does no harm.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable
 
 from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey, crontab
@@ -37,16 +38,22 @@ class Queue:
     def __init__(self, config: Config, worker: Worker) -> None:
         self.config, self.worker = config, worker
         self._huey: Huey | None = None
+        self._lock = threading.Lock()  # two first requests at once must find one whole queue
 
     @property
     def huey(self) -> Huey:
-        if self._huey is None:
-            self._huey = storage(self.config)
-            # The names are stored in queued messages: renaming one orphans what is queued.
-            self.deliver = self._huey.task(name="deliver")(self.worker.deliver)
-            # Every minute (huey's crontabs are UTC; a minute is the same everywhere).
-            self.tick = self._huey.periodic_task(crontab(minute="*"), name="tick")(self.worker.run_due)
+        with self._lock:
+            if self._huey is None:
+                self._huey = self._build()
         return self._huey
+
+    def _build(self) -> Huey:
+        found = storage(self.config)
+        # The names are stored in queued messages: renaming one orphans what is queued.
+        self.deliver = found.task(name="deliver")(self.worker.deliver)
+        # Every minute (huey's crontabs are UTC; a minute is the same everywhere).
+        self.tick = found.periodic_task(crontab(minute="*"), name="tick")(self.worker.run_due)
+        return found
 
     def hand_over(self, outbox_ids: Iterable[int]) -> None:
         """Ask a worker to do these now. If the queue does not answer, the next tick finds them all the same."""

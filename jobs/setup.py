@@ -21,7 +21,6 @@ from models.declare import Role
 from models.scope import everything
 from models.work_day import seed_calendar
 from models.write import save
-from translations.catalog import compile_all
 
 
 def alembic(database: Database) -> AlembicConfig:
@@ -32,13 +31,28 @@ def alembic(database: Database) -> AlembicConfig:
     return found
 
 
+def revisions(database: Database) -> tuple[str | None, str | None]:
+    """(the schema's revision, the newest one)."""
+    with database.engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    return current, ScriptDirectory.from_config(alembic(database)).get_current_head()
+
+
+def has_schema(config: Config) -> bool:
+    """Is the database there, and as new as this program?"""
+    if not config.database_url and not (config.instance / "yizhan.db").exists():
+        return False
+    database = Database(config.database)
+    current, newest = revisions(database)
+    database.dispose()
+    return current == newest
+
+
 def migrate(config: Config) -> None:
     """Bring the database to the newest schema; nothing is opened for writing when it is there already."""
     config.instance.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(config.database)
-    newest = ScriptDirectory.from_config(alembic(database)).get_current_head()
-    with database.engine.connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
+    current, newest = revisions(database)
     if current != newest:
         command.upgrade(alembic(database), "head")
     database.dispose()
@@ -71,8 +85,7 @@ def create_admin(config: Config, username: str, name: str, email: str | None) ->
 
 
 def prepare(config: Config) -> None:
-    """Messages, schema, roles, calendar; the demonstration where nothing is there yet."""
-    compile_all()
+    """Schema, roles, calendar; the demonstration where nothing is there yet."""
     migrate(config)
     registries()
     database = Database(config.database)

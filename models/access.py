@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -29,6 +30,7 @@ class Person:
     roles: frozenset[str]
     permissions: frozenset[tuple[str, str]]
     must_change_password: bool
+    stamp: str  # changes with the password: a session that carries another one has ended
     is_authenticated: bool = True
     is_active: bool = True
     is_anonymous: bool = False
@@ -64,6 +66,7 @@ def load_person(s: Session, account_id: int) -> Person | None:
         frozenset(r for r, _, _ in granted),
         frozenset((p, v) for _, p, v in granted),
         account.must_change_password,
+        hashlib.sha256((account.password or "").encode()).hexdigest()[:16],
     )
 
 

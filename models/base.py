@@ -71,7 +71,7 @@ class Info:
     lines: int = 1
     minimum: int | None = None
     maximum: int | None = None
-    due: bool = False
+    due: tuple[str, ...] = ()
     message: bool = False
 
 
@@ -85,7 +85,7 @@ def field(
     lines: int = 1,
     minimum: int | None = None,
     maximum: int | None = None,
-    due: bool = False,
+    due: tuple[str, ...] = (),
     message: bool = False,
     **kw: Any,
 ) -> MappedColumn[Any]:
@@ -93,8 +93,8 @@ def field(
 
     label, help: message ids. editable: ``always``, ``new`` (only while the row is made) or ``never`` (set by
     rules alone). personal: shown masked in lists and logs. lines: height of the input. minimum, maximum: bounds
-    of a number. due: a date that a list shows as working days left. message: the text may be a
-    message id, read in the reader's language. Whether it is required follows from the
+    of a number. due: the states in which this date is a running limit, shown as working days left.
+    message: the text may be a message id, read in the reader's language. Whether it is required follows from the
     annotation: ``Mapped[str]`` is, ``Mapped[str | None]`` is not.
     """
     info = Info(label, help, editable, personal, lines, minimum, maximum, due, message)

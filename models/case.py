@@ -85,7 +85,7 @@ class Case(Row):
     )
     state: Mapped[CaseState] = field(N_("State"), editable="never", default=CaseState.Received)
     handler_id: Mapped[int | None] = ref("ab_user.id", N_("Handler"), editable="never")
-    notice_due: Mapped[date] = field(N_("Accept or refuse by"), editable="never", due=True)
+    notice_due: Mapped[date] = field(N_("Accept or refuse by"), editable="never", due=("received",))
     notice_lines: Mapped[list[Any]] = field(N_("How this date came about"), editable="never")
     notice_provisional: Mapped[bool] = field(N_("Date is provisional"), editable="never", default=False)
     decided_at: Mapped[datetime | None] = field(N_("Accepted or refused at"), Moment(), editable="never")
@@ -96,9 +96,9 @@ class Case(Row):
         editable="never",
         help=N_("Where the applicant should turn, if not to us."),
     )
-    promise_due: Mapped[date | None] = field(N_("Promised decision by"), editable="never", due=True)
+    promise_due: Mapped[date | None] = field(N_("Promised decision by"), editable="never", due=("accepted",))
     promise_lines: Mapped[list[Any] | None] = field(N_("How this date came about"), editable="never")
-    statutory_due: Mapped[date | None] = field(N_("Statutory decision by"), editable="never", due=True)
+    statutory_due: Mapped[date | None] = field(N_("Statutory decision by"), editable="never", due=("accepted",))
     statutory_lines: Mapped[list[Any] | None] = field(N_("How this date came about"), editable="never")
     decision_provisional: Mapped[bool] = field(N_("Decision date is provisional"), editable="never", default=False)
 
@@ -134,9 +134,8 @@ class Case(Row):
         limit = due(start, days, load_calendar(session, start))
         row.notice_due, row.notice_provisional = limit.due, limit.provisional
         row.notice_lines = plain_lines(limit.lines)
-        short = item.department.short or item.department.name
         serial = next_number(session, item.department_id, "case", start.year)
-        row.number = f"{short} {start.year}-{serial:06d}"
+        row.number = f"{item.department.number_prefix} {start.year}-{serial:06d}"
         yield from ()
 
     @staticmethod
@@ -185,6 +184,8 @@ def _accepted(row: Any, given: Mapping[str, Any], now: datetime) -> Mapping[str,
 LIFE = Lifecycle(
     states=CaseState,
     initial=CaseState.Received,
+    # Afterwards a letter has been issued on what the fields say.
+    open_in=(CaseState.Received,),
     steps=(CaseState.Received, CaseState.Accepted),
     tones={CaseState.Received: "warn", CaseState.Accepted: "ok", CaseState.Refused: "bad"},
     moves=(

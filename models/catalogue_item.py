@@ -83,7 +83,7 @@ CatalogueItem.__admin__ = Admin(
     check=CatalogueItem.check,
     related=("items",),
     grants=(
-        Grant(Role.Administrator, "list show add edit delete import", Reach.all),
+        Grant(Role.Administrator, "list show add edit delete", Reach.all),
         Grant(Role.Management, "list show add edit", Reach.all),
         Grant(Role.Clerk, "list show", Reach.all),
         Grant(Role.Approver, "list show", Reach.all),

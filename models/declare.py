@@ -116,7 +116,7 @@ class Admin:
     looks in. order: default sort, ``-`` for descending. departments: columns through which a row belongs to a
     department (any of them); owner: column that names the person it belongs to; none of both: a reference
     registry, read by all who are granted it. follows: the reference whose department the row takes over.
-    natural_key: the columns by which an import finds a row. check(row, now) yields Problems and is pure.
+    natural_key: the columns by which people and imports tell rows apart. check(row, now) yields Problems and is pure.
     derive(session, row, actor, now) fills columns that nobody types; settle(session, row, now) those that need the
     row's id. todo(session, row, now) yields what must be
     told later once the row is made. related: names of registries shown on the page of a row, by the foreign key.
@@ -137,7 +137,6 @@ class Admin:
     owner: str | None = None
     follows: str | None = None
     natural_key: tuple[str, ...] = ()
-    tree: str | None = None
     life: Lifecycle | None = None
     actions: tuple[Action, ...] = ()
     check: Callable[[Any, datetime], Iterable[Problem]] | None = None

@@ -15,6 +15,8 @@ from models.tree import loop_problems, settle_path
 from rules.identifiers import REASONS, check_uscc
 from rules.words import N_, LabelEnum, Problem
 
+LONGEST_PREFIX = 26
+
 
 class DepartmentKind(LabelEnum):
     """《陕西省政务服务效能管理暂行办法》 arts. 3–4."""
@@ -27,7 +29,7 @@ class DepartmentKind(LabelEnum):
 
 
 class Department(Row):
-    __table_args__ = (UniqueConstraint("region_id", "name"),)
+    __table_args__ = (UniqueConstraint("region_id", "name"), UniqueConstraint("short"))
 
     name: Mapped[str] = field(N_("Name"), String(100))
     short: Mapped[str | None] = field(N_("Agency short name"), String(20), help=N_("Stands before document numbers."))
@@ -46,8 +48,22 @@ class Department(Row):
     region: Mapped[Region] = relationship()
     parent: Mapped[Department | None] = relationship(remote_side="Department.id")
 
+    @property
+    def number_prefix(self) -> str:
+        """What stands before this department's numbers: its short name, else its name with its region's.
+
+        Names repeat from region to region (区经信局), numbers may not; blanks do not belong into a number.
+        """
+        if self.short:
+            return self.short
+        place = self.region.name
+        full = self.name if self.name.startswith(place) else place.removesuffix(self.name[:1]) + self.name
+        return "".join(full.split())[:LONGEST_PREFIX]
+
     @staticmethod
     def check(row: Any, now: datetime) -> list[Problem]:
+        if row.short and len(row.short.split()) != 1:
+            return [Problem("short", "blanks", N_("A short name has no blanks; it stands in document numbers."))]
         if row.credit_code is None:
             return []
         verdict = check_uscc(row.credit_code, strict=False)
@@ -73,7 +89,6 @@ Department.__admin__ = Admin(
     # The superior first: a department's own Events must not keep it from being deleted.
     departments=("parent_id", "id"),
     natural_key=("region_id", "name"),
-    tree="parent_id",
     groups=(
         Group(N_("Basics"), "name short kind region_id parent_id credit_code aliases"),
         Group(N_("Contact"), "phone address valid_to"),

@@ -154,10 +154,12 @@ def called(label: Any) -> str:
 
 
 def department_of(row: Any) -> int | None:
+    """The department an Event is filed under; a department's own go to its superior, or its Events would keep it
+    from ever being deleted."""
     admin: Admin = type(row).__admin__
     for name in admin.departments:
         found: int | None = getattr(row, name)
-        if found is not None:
+        if found is not None and name != "id":
             return found
     return None
 

@@ -36,7 +36,7 @@ class Intake:
         self.governments = {d.region_id: d for d in found if d.kind is DepartmentKind.Government}
         self.made: list[tuple[dict[Any, Any], Any]] = []
         # By what the file says, never by ids: a refused row gives back the ids of what was made for it.
-        self.items: set[tuple[str, str]] = set()
+        self.items: dict[tuple[str, str], int] = {}
         self.names: dict[tuple[str, str, str], int] = {}
 
     def place(self, raw: Mapping[str, str], values: dict[str, Any], line: int) -> tuple[Item, dict[str, Any], Problems]:
@@ -64,7 +64,7 @@ class Intake:
             message = N_("This item belongs to “%(name)s” here; the department is not changed by an import.")
             theirs = {"name": item.department.name}
             noticed.append(Problem("department_id", "other_department", message, theirs, warning=True))
-        self.items.add((region.code, code))
+        self._keep(self.items, (region.code, code), line)
         return item, values, noticed
 
     def region(self, code: str, name: str, noticed: Problems) -> Region:

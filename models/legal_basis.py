@@ -50,7 +50,7 @@ LegalBasis.__admin__ = Admin(
         Group(N_("Wording"), "text"),
     ),
     grants=(
-        Grant(Role.Administrator, "list show add edit delete import", Reach.all),
+        Grant(Role.Administrator, "list show add edit delete", Reach.all),
         Grant(Role.Management, "list show add edit", Reach.all),
         Grant(Role.Clerk, "list show", Reach.all),
         Grant(Role.Approver, "list show", Reach.all),

@@ -62,7 +62,7 @@ Outbox.__admin__ = Admin(
     label="key",
     cells="kind/key state due_at attempts note",
     search="kind key note",
-    filters="state kind",
+    filters="state",
     order="-id",
     actions=(
         Action(

@@ -58,7 +58,6 @@ Region.__admin__ = Admin(
     filters="level parent_id",
     order="code",
     natural_key=("code",),
-    tree="parent_id",
     groups=(Group(N_("Basics"), "code name level parent_id valid_to"),),
     check=Region.check,
     derive=Region.derive,

@@ -41,7 +41,7 @@ WorkDay.__admin__ = Admin(
     natural_key=("day",),
     groups=(Group(N_("Basics"), "day workday name source provisional"),),
     grants=(
-        Grant(Role.Administrator, "list show add edit delete import", Reach.all),
+        Grant(Role.Administrator, "list show add edit delete", Reach.all),
         Grant(Role.Management, "list show", Reach.all),
         Grant(Role.Clerk, "list show", Reach.all),
         Grant(Role.Approver, "list show", Reach.all),

@@ -38,7 +38,7 @@ def save(
     Returns what was found. With an error among it nothing is written and *row* is as it was; with warnings only
     the change stands in the caller's transaction. A row that would not differ is left alone: no Event, no new
     version. also: fields not open for people that this caller (an import that takes over) may set. Raises Forbidden
-    when the scope does not reach the row, before the change or after it.
+    when the scope does not reach the row as it stands.
     """
     admin: Admin = type(row).__admin__
     new = inspect(row).transient
@@ -49,6 +49,10 @@ def save(
         session.scope.demand(verb, row)
         if stale := _stale(row, expected_version, everything=session.scope.everything):
             return stale
+        if admin.life and not session.scope.everything and not admin.life.is_open(getattr(row, admin.life.field)):
+            message = N_("In the state “%(state)s” nothing can be edited any more.")
+            state = getattr(row, admin.life.field).label
+            return Problems([Problem(None, "not_open", message, {"state": state})])
 
     def change() -> Problems:
         found = _not_writable(session, row, values, new, also)
@@ -63,7 +67,8 @@ def save(
             found.extend(admin.check(row, now))
         if found.errors:
             raise RuleError(found)
-        session.scope.demand(verb, row)
+        if not session.scope.covers(verb, row):
+            raise RuleError([out_of_reach(admin, admin.follows or admin.departments[0])])
         _stays_in_reach(session, row, verb, before)
         # Rules set what they derive each time; only a value that differs from the stored one makes a change.
         if not new and not session.is_modified(row):
@@ -97,7 +102,13 @@ def _stays_in_reach(session: ScopedSession, row: Any, verb: str, before: Mapping
     for name in admin.departments:
         value = getattr(row, name)
         if name in before and value != before[name] and value not in session.scope.departments(reach):
-            raise Forbidden(verb, admin.name)
+            raise RuleError([out_of_reach(admin, name)])
+
+
+def out_of_reach(admin: Admin, name: str) -> Problem:
+    """The row would belong where this person may not work: said beside the field, with what was typed kept."""
+    message = N_("This lies outside your department and those below it.")
+    return Problem(None if name == "id" else name, "out_of_reach", message)
 
 
 def remove(session: ScopedSession, row: Any, *, now: datetime, expected_version: int | None = None) -> Problems:

@@ -39,6 +39,7 @@ class Move:
 class Lifecycle:
     """All moves of one registry over the column ``field``; ``steps`` are the stations of the progress strip.
 
+    open_in: the states in which people may edit fields; none said: all.
     tones: how a state is coloured (ok, warn, bad, info); colour is never alone, the label stands with it.
     """
 
@@ -48,6 +49,11 @@ class Lifecycle:
     steps: tuple[LabelEnum, ...] = ()
     tones: Mapping[LabelEnum, str] | None = None
     field: str = "state"
+    open_in: tuple[LabelEnum, ...] = ()
+
+    def is_open(self, state: LabelEnum) -> bool:
+        """May fields be edited in this state?"""
+        return not self.open_in or state in self.open_in
 
     def find(self, name: str) -> Move | None:
         return next((m for m in self.moves if m.name == name), None)

@@ -5,10 +5,10 @@ const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 function picker(box) {
   const [hidden, input, list] = [box.querySelector("input[type=hidden]"), box.querySelector("input[type=text]"), box.querySelector("ul")];
-  let chosen = input.value, at = -1, asked = 0, timer;
+  let chosen = input.value, id = hidden.value, at = -1, asked = 0, timer;
   const close = () => { list.hidden = true; at = -1; input.setAttribute("aria-expanded", "false"); input.removeAttribute("aria-activedescendant"); };
   const take = (item) => {
-    hidden.value = item.dataset.id; chosen = input.value = item.dataset.label; close();
+    id = hidden.value = item.dataset.id; chosen = input.value = item.dataset.label; close();
     hidden.dispatchEvent(new Event("change", { bubbles: true }));
     if ("pickSubmit" in box.dataset) box.closest("form").requestSubmit();
   };
@@ -35,15 +35,22 @@ function picker(box) {
     if (!choices.length) { const none = document.createElement("li"); none.className = "none"; none.append("—"); list.append(none); }
     list.hidden = false; input.setAttribute("aria-expanded", "true"); at = -1;
   };
-  input.addEventListener("input", () => { hidden.value = ""; clearTimeout(timer); timer = setTimeout(ask, 150); });
+  // What is shown and what is sent never differ: an emptied field sends nothing, an unfinished word gives way to
+  // what was chosen before.
+  const settle = () => {
+    if (input.value.trim() === "") { id = hidden.value = chosen = input.value = ""; } else { input.value = chosen; hidden.value = id; }
+    close();
+  };
+  input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(ask, 150); });
   input.addEventListener("focus", () => { input.select(); ask(); });
   input.addEventListener("keydown", (event) => {
+    if (event.isComposing) return; // Enter that ends a pinyin word chooses nothing
     if (event.key === "ArrowDown") { event.preventDefault(); list.hidden ? ask() : mark(at + 1); }
     else if (event.key === "ArrowUp") { event.preventDefault(); mark(at - 1); }
     else if (event.key === "Enter" && !list.hidden) { event.preventDefault(); const items = $$("li[data-id]", list); if (items.length) take(items[Math.max(at, 0)]); }
-    else if (event.key === "Escape" && !list.hidden) { event.stopPropagation(); close(); }
+    else if (event.key === "Escape" && !list.hidden) { event.stopPropagation(); settle(); }
   });
-  input.addEventListener("blur", () => { close(); if (input.value.trim() === "") { hidden.value = ""; chosen = ""; } });
+  input.addEventListener("blur", settle);
 }
 
 $$("[data-pick]").forEach(picker);
@@ -53,6 +60,7 @@ $$("form[data-confirm]").forEach((form) => form.addEventListener("submit", (even
 const ticks = () => $$("tbody input[type=checkbox][name=row]");
 const count = () => { const any = ticks().some((tick) => tick.checked); $$("[data-bulk]").forEach((button) => { button.disabled = !any; }); };
 ticks().forEach((tick) => tick.addEventListener("change", count));
+$$("button[data-ask]").forEach((button) => button.addEventListener("click", (event) => { if (!confirm(button.dataset.ask)) event.preventDefault(); }));
 $$("[data-all]").forEach((all) => all.addEventListener("change", () => { ticks().forEach((tick) => { tick.checked = all.checked; }); count(); }));
 
 $$("[data-menu]").forEach((button) => button.addEventListener("click", () => {

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Flask, current_app, flash, g, redirect, render_template, request, session, url_for
 from flask.json.provider import DefaultJSONProvider
@@ -29,7 +30,7 @@ from views import checks, display, security
 from views.api import api_for
 from views.generator import pages_for
 from views.imports import IMPORTABLE, Import
-from views.pages import PAGES, SignIn
+from views.pages import PAGES, MyAccount, SignIn
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,9 @@ class Builder(AppBuilder):
         self.sm.register_views()
         self.add_api(OpenApi)
         for page in (*PAGES, Import):
-            self.add_view_no_menu(page)
+            view = self.add_view_no_menu(page)
+            if page is MyAccount:  # it takes the old password, which must not be tried out either
+                self.sm.limiter.limit(self.sm.auth_rate_limit, methods=["POST"])(view.blueprint)
         for model in registries().values():
             self.add_view_no_menu(pages_for(model))
             self.add_api(api_for(model))
@@ -95,6 +98,7 @@ def words() -> dict[str, Any]:
         "person": g.get("person"),
         "may": g.scope.may,
         "covers": g.scope.covers,
+        "is_open": is_open,
         "tr": display.tr,
         "cell": display.cell,
         "label_of": display.label_of,
@@ -105,6 +109,7 @@ def words() -> dict[str, Any]:
         "long_day": lambda value: format_date(value, "full"),
         "differences": display.difference_lines,
         "action_label": display.action_label,
+        "actor_name": lambda event: display.names_of(security.db(), {event.actor_id}).get(event.actor_id, ""),
         "navigation": navigation,
         "here": request.full_path.rstrip("?") if request.method == "GET" else request.path,
         "with_args": with_args,
@@ -117,6 +122,12 @@ def words() -> dict[str, Any]:
         "cause_text": display.cause_text,
         "problem_lines": display.problem_lines,
     }
+
+
+def is_open(row: Any) -> bool:
+    """May the fields of this row be edited in its present state?"""
+    life = row.__admin__.life
+    return life is None or life.is_open(getattr(row, life.field))
 
 
 def navigation() -> list[tuple[str, list[dict[str, Any]]]]:
@@ -135,7 +146,7 @@ def navigation() -> list[tuple[str, list[dict[str, Any]]]]:
             "label": display.tr(admin.title),
             "href": url_for(f"{name}.list"),
             "on": request.blueprint == name,
-            "count": unread() if name == "messages" else 0,
+            "count": unread() if name == "messages" and not g.get("asks_nothing") else 0,
         }
         groups.setdefault(display.tr(admin.menu.label), []).append(entry)
     first = gettext("Today")
@@ -157,8 +168,8 @@ def with_args(**changes: Any) -> str:
         args.pop(name, None)
         if value is not None:
             args[name] = str(value)
-    assert request.endpoint is not None
-    return url_for(request.endpoint, **(request.view_args or {}), **args)
+    # Not through url_for, which would take arguments called endpoint or _external for its own.
+    return f"{request.path}?{urlencode(args, doseq=True)}"
 
 
 # One table turns errors into a status, a title and a sentence.
@@ -177,6 +188,9 @@ SENTENCES = {
 
 def say_error(error: Exception) -> Any:
     """Every error as a page in the reader's language, or as problems for REST. None is swallowed."""
+    # The page about an error must not wait for the database, or fail with the transaction that just broke.
+    security.close_session()
+    g.asks_nothing = True
     status = 500
     if isinstance(error, HTTPException) and getattr(error, "response", None) is not None:
         return error.response

@@ -77,6 +77,12 @@ def _names(model: type[Any], admin: Admin, known: set[str], where: str) -> Itera
     for name in admin.related:
         if name not in registries():
             yield Mistake("D003", where, f"related names {name!r}, which is no registry")
+            continue
+        other = registries()[name]
+        leads_here = [n for n, spec in specs(other).items() if spec.target is model and n != "parent_id"]
+        if not leads_here or leads_here[0] not in other.__admin__.filter_names:
+            sentence = f"related names {name!r}, which has no filter for {leads_here[0] if leads_here else 'this one'}"
+            yield Mistake("D006", where, sentence)
     for name, spec in specs(model).items():
         if spec.kind == "reference" and spec.target is None and name in (*admin.field_names, *admin.filter_names):
             yield Mistake(

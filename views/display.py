@@ -161,7 +161,7 @@ def tone_of(admin: Admin, name: str, value: Any) -> str:
     return life.tone(value) if life is not None and name == life.field else ""
 
 
-def cell(row: Any, name: str, *, masked: bool = True, open_state: bool = True) -> Cell:
+def cell(row: Any, name: str, *, masked: bool = True) -> Cell:
     """One declared value (or plain attribute) of *row* as it is shown."""
     model = type(row)
     admin: Admin = model.__admin__
@@ -209,8 +209,7 @@ def _choice(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cel
 
 
 def _date(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell:
-    still_open = admin.life is None or getattr(row, admin.life.field) is admin.life.initial
-    if spec.info.due and still_open:
+    if admin.life is not None and str(getattr(row, admin.life.field)) in spec.info.due:
         words, tone = due_words(value)
         return Cell(words, tone=tone, note=day(value))
     return Cell(day(value))

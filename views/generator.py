@@ -20,6 +20,7 @@ from sqlalchemy.orm import undefer
 from forms.convert import LARGEST_ID, Spec, specs
 from forms.fields import RowForm, defaults, editable, row_form
 from models.declare import Action, Admin
+from models.event import Event
 from models.scope import Forbidden
 from models.search import search
 from models.workflow import act, move
@@ -28,7 +29,7 @@ from rules.lifecycle import Move
 from rules.words import Problems
 from views import blocks, display
 from views.listing import by_id, listing, with_references
-from views.security import commit, db, demand, now
+from views.security import commit, db, demand, local_path, now
 
 PK = f"<int(max={LARGEST_ID}):pk>"
 MOST_BULK = 200
@@ -55,7 +56,7 @@ class RegistryPages(BaseView):
             found=found,
             columns=blocks.column_heads(self.model, found),
             filters=blocks.filter_controls(self.model, found),
-            bulk=[m for m in self.moves() if not m.requires and g.scope.may(self.admin.name, m.name)],
+            bulk=[m for m in self.moves() if not m.asks and g.scope.may(self.admin.name, m.name)],
         )
 
     @expose(f"/{PK}")
@@ -187,7 +188,7 @@ class RegistryPages(BaseView):
         """One move on the chosen rows, each by itself: some may be refused while the others go through."""
         step = self.find(action)
         demand(self.admin.name, action)
-        if isinstance(step, Action) or step.requires:
+        if isinstance(step, Action) or step.asks:
             abort(404)
         chosen = request.form.getlist("row")[:MOST_BULK]
         done, refused = 0, []
@@ -211,7 +212,8 @@ class RegistryPages(BaseView):
         commit()
         told = gettext("%(done)d done, %(refused)d refused.", done=done, refused=len(refused))
         flash(" ".join([told, *refused[:10]]), "bad" if refused else "ok")
-        return redirect(url_for(f"{self.endpoint}.list"))
+        back = local_path(request.form.get("next"))
+        return redirect(back if back != "/" else url_for(f"{self.endpoint}.list"))
 
     # --- shared --------------------------------------------------------------------------------------------------
 
@@ -262,7 +264,8 @@ class RegistryPages(BaseView):
             form=form,
             groups=[(title, fields) for title, fields in groups if fields],
             problems=problems or Problems(),
-            version=version_asked() if problems else getattr(row, "version", None),
+            version=self.version_next(row, problems),
+            changed=self.changed(row, problems),
             picked=self.picked(form),
         )
         return (body, 422) if problems else body
@@ -274,10 +277,23 @@ class RegistryPages(BaseView):
             step=step,
             form=form,
             problems=problems or Problems(),
-            version=version_asked() if problems else getattr(row, "version", None),
+            version=self.version_next(row, problems),
+            changed=self.changed(row, problems),
             picked=self.picked(form),
         )
         return (body, 422) if problems else body
+
+    @staticmethod
+    def version_next(row: Any, problems: Problems | None) -> int | None:
+        """The version the next attempt carries: the present one where somebody else's change is being shown."""
+        if problems and not is_stale(problems):
+            return version_asked()
+        return getattr(row, "version", None)
+
+    @staticmethod
+    def changed(row: Any, problems: Problems | None) -> Sequence[Event]:
+        """The newest Event about the row, for whoever was overtaken by it."""
+        return blocks.events_of(row)[:1] if problems and is_stale(problems) else []
 
     def picked(self, form: RowForm) -> dict[str, Any]:
         """What the reference fields of *form* now hold, in words; and the few choices of a many-to-many."""
@@ -309,6 +325,10 @@ class RegistryPages(BaseView):
         extra = [n for n in target.list_cells[0] if n != target.label and n in specs(type(row))]
         note = " · ".join(t for n in extra[:2] if (t := display.cell(row, n).text))
         return {"id": row.id, "label": display.label_of(row), "note": note}
+
+
+def is_stale(problems: Problems) -> bool:
+    return any(p.code == "stale" for p in problems)
 
 
 def version_asked() -> int | None:

@@ -23,6 +23,7 @@ from views.security import commit, db, demand, now
 # A dry run is good for so long; then the file is thrown away and must be uploaded again.
 KEPT_SECONDS = 3600
 SHOWN = 200
+URGENT = (OutcomeKind.Refused, OutcomeKind.Changed, OutcomeKind.New, OutcomeKind.Unchanged)
 IMPORTABLE = ("items",)
 
 
@@ -103,8 +104,8 @@ class Import(BaseView):
     @staticmethod
     def _page(registry: str, problems: Problems | None = None, **context: Any) -> Any:
         report: Report | None = context.get("report")
-        wanted = request.args.get("show") or request.form.get("show")
-        rows = [o for o in report.outcomes if not wanted or o.kind.value == wanted][:SHOWN] if report else []
+        # What needs a person's eye comes first, however long the list.
+        rows = sorted(report.outcomes, key=lambda o: URGENT.index(o.kind))[:SHOWN] if report else []
         body = render_template(
             "import.html",
             registry=registry,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, false, func, inspect, select
+from sqlalchemy import ColumnElement, Select, false, func, inspect, select, true
 from sqlalchemy.orm import joinedload, selectinload
 from werkzeug.datastructures import MultiDict
 
@@ -151,10 +151,10 @@ def parse_day(spec: Spec, text: str) -> Any:
 def _due(
     model: type[Any], column: Any, choices: type[LabelEnum], spec: Spec, text: str, now: datetime
 ) -> ColumnElement[bool]:
-    """A limit matters while the row still waits in its first state."""
+    """A limit matters in the states in which it runs."""
     admin: Admin = model.__admin__
     today = local_day(now)
-    waiting = getattr(model, admin.life.field) == admin.life.initial if admin.life else True
+    waiting = getattr(model, admin.life.field).in_(spec.info.due) if admin.life else true()
     found = {"overdue": column < today, "today": column == today, "week": column.between(today, today + timedelta(7))}
     if text not in found:
         message = N_("“%(value)s” is not in the list.")

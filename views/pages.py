@@ -54,6 +54,7 @@ class SignIn(BaseView):
         if locale:
             session["locale"] = locale
         login_user(person)
+        session["stamp"] = person.stamp
         return redirect(target)
 
     @expose("/logout/", methods=["POST"])
@@ -89,6 +90,8 @@ class MyAccount(BaseView):
                 request.form.get("old", ""), request.form.get("new", ""), request.form.get("again", "")
             )
             if not errors:
+                changed = find_person(g.person.id)
+                session["stamp"] = changed.stamp if changed is not None else ""  # this session goes on, others end
                 flash(gettext("Your password is changed."), "ok")
                 return redirect(url_for("Workbench.index"))
         return render_template("password.html", errors=errors, shortest=SHORTEST_PASSWORD), 422 if errors else 200

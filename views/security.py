@@ -1,4 +1,4 @@
-"""Grants → roles in flask-appbuilder's tables; the person behind a request → a Scope for its sessions."""
+"""The person behind a request → a Scope for its sessions; what every request must show and every answer carry."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flask_appbuilder.security.sqla.manager import SecurityManager as FabSecurit
 from flask_babel import gettext
 from flask_jwt_extended import verify_jwt_in_request
 from flask_jwt_extended.exceptions import JWTExtendedException
-from flask_login import current_user
+from flask_login import current_user, logout_user
 from flask_wtf.csrf import CSRFProtect
 from jwt.exceptions import PyJWTError
 from sqlalchemy import func, update
@@ -127,6 +127,10 @@ def enter() -> Response | None:
     user = current_user._get_current_object() if not bearer else g.get("_jwt_extended_jwt_user", {}).get("loaded_user")
     if not isinstance(user, Person):
         return None
+    if not bearer and session.get("stamp") != user.stamp:
+        logout_user()
+        session.clear()
+        return None
     g.person = g.user = user
     with database().session(everything("scope")) as s:
         g.scope = scope_of(user, s)
@@ -161,10 +165,15 @@ def local_path(target: str | None) -> str:
     return "/"
 
 
-def leave(error: BaseException | None = None) -> None:
+def close_session() -> None:
+    """Give back this request's session, undoing what was not committed."""
     opened = g.pop("db", None)
     if opened is not None:
         opened.close()
+
+
+def leave(error: BaseException | None = None) -> None:
+    close_session()
     current_app.appbuilder.session.remove()  # type: ignore[attr-defined]
 
 

@@ -197,6 +197,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['region_id'], ['region.id'], name=op.f('fk_department_region_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_department')),
     sa.UniqueConstraint('region_id', 'name', name=op.f('uq_department_region_id_name')),
+    sa.UniqueConstraint('short', name=op.f('uq_department_short')),
     sqlite_autoincrement=True
     )
     with op.batch_alter_table('department', schema=None) as batch_op:

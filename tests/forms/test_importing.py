@@ -353,7 +353,12 @@ def test_management_imports_into_its_own_branch_only(load: Import, world: World,
         scope=world.scope("manager"),
     )
     assert kinds(report) == ["new", "new", *["refused"] * 5]
-    assert codes(report)[2:6] == [[("department", "forbidden")]] * 4
+    assert codes(report)[2:6] == [
+        [("department_id", "out_of_reach")],
+        [("department", "out_of_reach")],
+        [("department_id", "out_of_reach")],
+        [("department", "forbidden")],
+    ]
     assert codes(report)[6] == [("region_code", "no_region")]
     after = counted()
     assert {n: after[n] - before[n] for n in ("items", "departments", "regions")} == {

@@ -199,6 +199,10 @@ def test_ctrl_c_stops_both_cleanly(tmp_path: Path, fonts: Path) -> None:
         assert "Traceback" not in (tmp_path / "output.txt").read_text(encoding="utf-8")
         database = Database(f"sqlite:///{tmp_path / 'yizhan.db'}")
         with database.session(everything("test")) as s:
-            counts.append(s.scalar(select(func.count()).select_from(Event).where(Event.subject_type != "letters")))
+            counts.append(
+                s.scalar(
+                    select(func.count()).select_from(Event).where(Event.subject_type.not_in(("letters", "messages")))
+                )
+            )
         database.dispose()
     assert counts[0] == counts[1]

@@ -93,7 +93,6 @@ def test_a_right_declaration_has_none() -> None:
         "natural_key": ("name",),
         "life": LIFE,
         "clocks": (Clock("Due", "due", "name"),),
-        "related": ("cases",),
         "departments": ("department_id",),
         "grants": (Grant(Role.Administrator, "list show add edit delete import go", Reach.all),),
     }
@@ -128,7 +127,8 @@ CLERK_READS_ALL = (ADMIN.grants[0], Grant(Role.Clerk, "list show", Reach.all))
 WRONG: dict[str, list[dict[str, Any]]] = {
     "D001": [{"interval": True}],
     "D002": [{word: value} for word, value in UNKNOWN_NAME.items()],
-    "D003": [{"related": ("nonsense",)}, {"related": ("cases", "case")}],
+    "D003": [{"related": ("nonsense",)}],
+    "D006": [{"related": ("cases",)}],
     "D004": [{"relation": False}],
     "D005": [
         {"life": Lifecycle(Light, Light.Red, (Move("go", "Go", (CaseState.Received,), Light.Green),))},

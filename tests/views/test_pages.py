@@ -294,7 +294,10 @@ def test_a_new_row_of_a_foreign_department(sign_in: SignIn, world: World) -> Non
     sent = {"name": "新事项", "item_type": "20", "local_code": "N-1", "level": "4", "basic_code": "000199001000"}
     basis = manager.get("/api/v1/legal-bases/").get_json()["rows"][0]["id"]
     sent |= {"legal_basis_id": basis}
-    assert manager.post("/items/new", {**sent, "department_id": far}).status_code == 403
+    refused = manager.post("/items/new", {**sent, "department_id": far})
+    assert refused.status_code == 422
+    assert 'id="f-department_id-why"' in refused.get_data(as_text=True)
+    assert "新事项" in refused.get_data(as_text=True)  # nothing typed is lost
     assert total(sign_in("admin"), "/api/v1/items/?q=新事项") == 0
     near = world.id(Department, name="东城区卫生健康局")
     answer = manager.post("/items/new", {**sent, "department_id": near})
