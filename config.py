@@ -39,6 +39,7 @@ class Config:
     threads: int = setting("WEB_THREADS", 8, "Threads of the web server.")
     base_url: str = setting("BASE_URL", "", "Public address, as printed in letters; empty: from host and port.")
     https: bool = setting("YIZHAN_HTTPS", False, "1: cookies only over HTTPS; set it behind a TLS proxy.")
+    proxies: int = setting("TRUSTED_PROXIES", 0, "How many reverse proxies stand before us and set X-Forwarded-*.")
     default_locale: str = setting("YIZHAN_LOCALE", "zh", "Language before one is chosen: zh, zh_Hant or en.")
     session_minutes: int = setting("SESSION_MINUTES", 480, "A sign-in ends after so many minutes without a request.")
     upload_megabytes: int = setting("UPLOAD_MEGABYTES", 10, "Largest upload and request body.")

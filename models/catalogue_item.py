@@ -9,7 +9,7 @@ from sqlalchemy import String, UniqueConstraint
 from sqlalchemy.orm import Mapped, relationship
 
 from models.base import Row, field, ref
-from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
+from models.declare import READERS, Admin, Grant, Group, MenuGroup, Reach, Role
 from models.legal_basis import LegalBasis
 from rules.identifiers import REASONS, check_basic_code
 from rules.words import N_, LabelEnum, Problem
@@ -84,10 +84,8 @@ CatalogueItem.__admin__ = Admin(
     related=("items",),
     grants=(
         Grant(Role.Administrator, "list show add edit delete", Reach.all),
-        Grant(Role.Management, "list show add edit", Reach.all),
-        Grant(Role.Clerk, "list show", Reach.all),
-        Grant(Role.Approver, "list show", Reach.all),
-        Grant(Role.Auditor, "list show", Reach.all),
+        Grant(Role.Management, "add edit", Reach.all),
+        *READERS,
     ),
     weight=20,
 )

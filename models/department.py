@@ -9,7 +9,7 @@ from sqlalchemy import String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, relationship
 
 from models.base import Row, field, ref
-from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
+from models.declare import READERS, Admin, Grant, Group, MenuGroup, Reach, Role
 from models.region import Region
 from models.tree import loop_problems, settle_path
 from rules.identifiers import REASONS, check_uscc
@@ -99,11 +99,8 @@ Department.__admin__ = Admin(
     related=("items", "accounts"),
     grants=(
         Grant(Role.Administrator, "list show add edit delete", Reach.all),
-        Grant(Role.Management, "list show", Reach.all),
+        *READERS,
         Grant(Role.Management, "add edit", Reach.subtree),
-        Grant(Role.Clerk, "list show", Reach.all),
-        Grant(Role.Approver, "list show", Reach.all),
-        Grant(Role.Auditor, "list show", Reach.all),
     ),
     weight=11,
 )

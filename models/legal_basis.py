@@ -8,7 +8,7 @@ from sqlalchemy import String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
 from models.base import Row, field
-from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
+from models.declare import READERS, Admin, Grant, Group, MenuGroup, Reach, Role
 from rules.words import N_, LabelEnum
 
 
@@ -51,10 +51,8 @@ LegalBasis.__admin__ = Admin(
     ),
     grants=(
         Grant(Role.Administrator, "list show add edit delete", Reach.all),
-        Grant(Role.Management, "list show add edit", Reach.all),
-        Grant(Role.Clerk, "list show", Reach.all),
-        Grant(Role.Approver, "list show", Reach.all),
-        Grant(Role.Auditor, "list show", Reach.all),
+        Grant(Role.Management, "add edit", Reach.all),
+        *READERS,
     ),
     weight=30,
 )

@@ -8,7 +8,7 @@ from sqlalchemy import String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, relationship
 
 from models.base import Row, field, ref
-from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
+from models.declare import READERS, Admin, Grant, Group, MenuGroup, Reach, Role
 from models.region import Region
 from rules.words import N_
 
@@ -60,10 +60,7 @@ Profile.__admin__ = Admin(
     ),
     grants=(
         Grant(Role.Administrator, "list show add edit delete", Reach.all),
-        Grant(Role.Management, "list show", Reach.all),
-        Grant(Role.Clerk, "list show", Reach.all),
-        Grant(Role.Approver, "list show", Reach.all),
-        Grant(Role.Auditor, "list show", Reach.all),
+        *READERS,
     ),
     weight=21,
 )

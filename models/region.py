@@ -9,7 +9,7 @@ from sqlalchemy import String, UniqueConstraint
 from sqlalchemy.orm import Mapped, relationship
 
 from models.base import Row, field, ref
-from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
+from models.declare import READERS, Admin, Grant, Group, MenuGroup, Reach, Role
 from models.tree import loop_problems, settle_path
 from rules.words import N_, LabelEnum, Problem
 
@@ -65,10 +65,7 @@ Region.__admin__ = Admin(
     related=("departments",),
     grants=(
         Grant(Role.Administrator, "list show add edit delete", Reach.all),
-        Grant(Role.Management, "list show", Reach.all),
-        Grant(Role.Clerk, "list show", Reach.all),
-        Grant(Role.Approver, "list show", Reach.all),
-        Grant(Role.Auditor, "list show", Reach.all),
+        *READERS,
     ),
     weight=10,
 )

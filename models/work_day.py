@@ -8,7 +8,7 @@ from sqlalchemy import String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session
 
 from models.base import Row, field
-from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
+from models.declare import READERS, Admin, Grant, Group, MenuGroup, Reach, Role
 from models.write import save
 from rules.calendar import Calendar, Day, covered_years, published_days
 from rules.words import N_
@@ -42,10 +42,7 @@ WorkDay.__admin__ = Admin(
     groups=(Group(N_("Basics"), "day workday name source provisional"),),
     grants=(
         Grant(Role.Administrator, "list show add edit delete", Reach.all),
-        Grant(Role.Management, "list show", Reach.all),
-        Grant(Role.Clerk, "list show", Reach.all),
-        Grant(Role.Approver, "list show", Reach.all),
-        Grant(Role.Auditor, "list show", Reach.all),
+        *READERS,
     ),
     weight=20,
 )

@@ -19,6 +19,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import scoped_session
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config import LOCALES, ROOT, Config, flask_settings
 from models import registries
@@ -70,6 +71,10 @@ class Json(DefaultJSONProvider):
 def build(config: Config, database: Database, queue: Any, clock: Callable[[], datetime]) -> Flask:
     app = Flask("yizhan", root_path=str(ROOT), template_folder="templates", static_folder="static")
     app.config.update(flask_settings(config))
+    if config.proxies:
+        # Else every visitor behind the proxy would share one address, and one allowance of attempts to sign in.
+        hops = config.proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     app.extensions["yizhan_queue"], app.extensions["yizhan_clock"] = queue, clock
     models = registries()
     checks.refuse_mistakes(models.values())

@@ -106,7 +106,7 @@ class MyAccount(BaseView):
                 errors["old"] = gettext("This is not your present password.")
             if len(new) < SHORTEST_PASSWORD:
                 errors["new"] = gettext("At least %(length)d characters.", length=SHORTEST_PASSWORD)
-            elif new in (old, g.person.username) or len(set(new)) < 5 or len(new) > 1000:
+            elif new in (old, g.person.username) or len(set(new)) < 5 or len(new) > 1000 or not new.isprintable():
                 errors["new"] = gettext("Choose a different password.")
             if new != again:
                 errors["again"] = gettext("The two entries differ.")

@@ -160,7 +160,8 @@ def demand(registry: str, *verbs: str) -> None:
 
 def local_path(target: str | None) -> str:
     """*target* when it is a path of ours, else the start page: no redirect leaves the house."""
-    if target and target.startswith("/") and not target.startswith(("//", "/\\")) and not urlsplit(target).netloc:
+    plain = target is not None and target.isprintable() and "\\" not in target
+    if target and plain and target.startswith("/") and not target.startswith("//") and not urlsplit(target).netloc:
         return target
     return "/"
 

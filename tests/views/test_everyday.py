@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 
+from config import Config
 from jobs.outbox import Worker
 from models.case import Case
 from models.database import Database
@@ -17,8 +19,10 @@ from models.letter import Letter
 from models.region import Region
 from models.scope import everything
 from models.workflow import move
+from run import create_app
 from tests.conftest import Browser, Clock
 from tests.world import NOW, PASSWORD, RESIDENT, World, put, receive
+from views.security import local_path
 
 SignIn = Callable[[str], Browser]
 
@@ -147,3 +151,23 @@ def test_busy_is_a_page_not_a_breakdown(
         holder.rollback()
     assert answer.status_code == 503
     assert "<nav" in answer.get_data(as_text=True)
+
+
+@pytest.mark.parametrize(("proxies", "seen"), [(0, "127.0.0.1"), (1, "10.1.2.3")])
+def test_only_a_trusted_proxy_may_say_who_asks(
+    config: Config, database: Database, clock: Clock, proxies: int, seen: str
+) -> None:
+    """The allowance of attempts to sign in goes by address."""
+    app = create_app(replace(config, proxies=proxies), clock=clock, database=database)
+    addresses: list[str | None] = []
+    app.before_request(lambda: addresses.append(request.remote_addr))
+    app.test_client().get("/health/", headers={"X-Forwarded-For": "192.0.2.9, 10.1.2.3"})
+    assert addresses == [seen]
+
+
+@pytest.mark.parametrize(
+    "target", ["//evil.example", "/\\evil.example", "/\t/evil.example", "https://evil.example", "", "x"]
+)
+def test_no_redirect_leaves_the_house(target: str) -> None:
+    assert local_path(target) == "/"
+    assert local_path("/items/?q=1") == "/items/?q=1"
