@@ -29,23 +29,27 @@ def create_app(config: Config, *, clock: Callable[[], datetime] | None = None, d
     return build(config, db, Queue(config, worker), worker.clock)
 
 
-def _serve(config: Config, args: argparse.Namespace) -> int:
+def _listen(config: Config) -> Any:
+    """The web server, listening but not yet answering; None, with a sentence, where it cannot."""
     import waitress
 
-    from jobs.launch import follow_parent
-
     app = create_app(config)
-    follow_parent()
     try:
-        server = waitress.create_server(app, host=config.host, port=config.port, threads=config.threads, ident=None)
+        return waitress.create_server(app, host=config.host, port=config.port, threads=config.threads, ident=None)
     except OSError as error:
         print(f"run.py: cannot listen on {config.host}:{config.port} ({error.strerror}); set PORT", file=sys.stderr)
+        return None
+
+
+def _serve(config: Config, args: argparse.Namespace) -> int:
+    from jobs.launch import stop_on_signals
+
+    server = _listen(config)
+    if server is None:
         return 2
+    stop_on_signals()
     log.info("listening on %s", config.address)
-    try:
-        server.run()
-    except KeyboardInterrupt:
-        log.info("stopped")
+    server.run()
     return 0
 
 
@@ -63,9 +67,18 @@ def _worker(config: Config, args: argparse.Namespace) -> int:
 
 
 def _up(config: Config, args: argparse.Namespace) -> int:
-    from jobs.launch import up
+    from jobs.launch import greet, stop_on_signals, worker_beside
+    from jobs.setup import prepare
 
-    return up(config)
+    prepare(config)
+    server = _listen(config)
+    if server is None:
+        return 2
+    stop_on_signals()
+    with worker_beside() as died:
+        greet(config)
+        server.run()
+        return 1 if died() else 0
 
 
 def _migrate(config: Config, args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Web server and worker under one roof, for ``run.py up``."""
+"""Web server and worker under one roof, for ``run.py up``: the server runs in this process, the worker beside it."""
 
 from __future__ import annotations
 
@@ -8,59 +8,51 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
-from http import HTTPStatus
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from config import ROOT, Config
 from jobs.demo import ACCOUNTS_FILE
-from jobs.setup import prepare
 
 PARENT = "YIZHAN_PARENT"
+PATIENCE = 10
 
 
-def up(config: Config) -> int:
-    """Web server and worker in the foreground; Ctrl-C stops both, and one that dies takes the other along."""
-    prepare(config)
-    # In sessions of their own, so that Ctrl-C reaches them once, through us, and not from the terminal as well.
-    command_line = [sys.executable, str(ROOT / "run.py")]
+@contextmanager
+def worker_beside() -> Iterator[Callable[[], bool]]:
+    """A worker process for as long as the block lasts. Yields whether it died on its own, which ends us as well."""
+    # In a session of its own, so that Ctrl-C reaches it once, through us, and not from the terminal as well.
     environment = {**os.environ, PARENT: str(os.getpid())}
-    children = [
-        subprocess.Popen([*command_line, name], env=environment, start_new_session=True) for name in ("serve", "worker")
-    ]
+    worker = subprocess.Popen([sys.executable, str(ROOT / "run.py"), "worker"], env=environment, start_new_session=True)
+    stopping = threading.Event()
+
+    def watch() -> None:
+        worker.wait()
+        if not stopping.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield lambda: worker.poll() is not None and not stopping.is_set()
+    finally:
+        stopping.set()
+        if worker.poll() is None:
+            worker.send_signal(signal.SIGINT)
+            try:
+                worker.wait(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+
+
+def stop_on_signals() -> None:
+    """Ctrl-C and SIGTERM end the server alike, also where a shell started us with Ctrl-C switched off."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
-    status = 0
-    try:
-        greeted = False
-        while all(child.poll() is None for child in children):
-            if not greeted and (greeted := answers(config)):
-                greet(config)
-            time.sleep(0.1)
-        status = 1
-    except KeyboardInterrupt:
-        pass
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for child in children:
-        if child.poll() is None:
-            child.send_signal(signal.SIGINT)
-    for child in children:
-        try:
-            child.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            child.kill()
-    return status
-
-
-def answers(config: Config) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://{config.host}:{config.port}/health/", timeout=1) as answer:
-            return bool(answer.status == HTTPStatus.OK)
-    except OSError:
-        return False
+    signal.signal(signal.SIGINT, stop)
 
 
 def follow_parent() -> None:
