@@ -38,7 +38,7 @@ def worker_beside() -> Iterator[Callable[[], bool]]:
     finally:
         stopping.set()
         if worker.poll() is None:
-            worker.send_signal(signal.SIGINT)
+            worker.terminate()
             try:
                 worker.wait(timeout=PATIENCE)
             except subprocess.TimeoutExpired:
@@ -64,7 +64,7 @@ def follow_parent() -> None:
     def watch() -> None:
         while os.getppid() == int(parent):
             time.sleep(1)
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()
 

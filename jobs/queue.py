@@ -69,4 +69,9 @@ class Queue:
 
         Nothing is done before: the consumer must be there to hear a signal while a long row is worked at.
         """
-        self.huey.create_consumer(workers=workers, periodic=True, initial_delay=0.1, max_delay=1.0).run()
+        # SIGTERM lets the work in hand finish: it is what service managers send, and what "up" can send at any moment
+        # of the start without a traceback.
+        consumer = self.huey.create_consumer(
+            workers=workers, periodic=True, initial_delay=0.1, max_delay=1.0, graceful_signal="TERM"
+        )
+        consumer.run()
