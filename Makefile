@@ -16,7 +16,6 @@ $(VENV)/test.stamp: requirements-test.txt $(VENV)/run.stamp
 	@touch $@
 
 run: $(VENV)/run.stamp ## Prepare everything, then run web server and worker until Ctrl-C
-	@$(BIN)/python -m translations.catalog compile
 	@exec $(BIN)/python run.py up
 
 test: $(VENV)/test.stamp ## The whole suite, on SQLite and PostgreSQL; browser tests need a Chromium

@@ -12,17 +12,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, cast
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import JSON, BigInteger, Boolean, Date, DateTime, Integer, String, inspect
 from sqlalchemy import Enum as SaEnum
 
 from models.base import Info, Moment
 from models.write import columns, many, target_of
+from rules.deadlines import SHANGHAI
 from rules.normalise import clean
 from rules.words import N_, LabelEnum, Problem
 
-CHINA = ZoneInfo("Asia/Shanghai")
 LARGEST = 2**31 - 1
 LARGEST_ID = 2**63 - 1
 # PostgreSQL stores no NUL, and half of a pair is no text; both come in through JSON and percent signs.
@@ -166,7 +165,7 @@ def _moment(spec: Spec, text: str) -> datetime:
     # Years at the edge of the calendar leave it in another zone, and PostgreSQL would hand them back as an error.
     if not FIRST_YEAR <= value.year <= LAST_YEAR:
         raise spec.refuse("not_a_moment", N_("This is not a time; write it as 2026-03-02 09:30."))
-    return (value if value.tzinfo else value.replace(tzinfo=CHINA)).astimezone(UTC)
+    return (value if value.tzinfo else value.replace(tzinfo=SHANGHAI)).astimezone(UTC)
 
 
 def _choice(spec: Spec, text: str) -> LabelEnum:
@@ -209,7 +208,7 @@ def to_input(spec: Spec, value: Any) -> str:
     if value is None:
         return ""
     if spec.kind == "moment":
-        return str(value.astimezone(CHINA).strftime("%Y-%m-%dT%H:%M"))
+        return str(value.astimezone(SHANGHAI).strftime("%Y-%m-%dT%H:%M"))
     if spec.kind == "choice":
         return str(value.value)
     if spec.kind == "boolean":

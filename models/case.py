@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, object_session, relationship
@@ -19,13 +18,12 @@ from models.item import Item, ItemState
 from models.profile import lookup
 from models.work_day import load_calendar
 from models.write import check_constraint
-from rules.deadlines import due, local_day, warn_day
+from rules.deadlines import SHANGHAI, due, local_day, warn_day
 from rules.identifiers import REASONS, check_resident, check_uscc
 from rules.lifecycle import Lifecycle, Move
 from rules.words import N_, LabelEnum, Problem
 
 OPENING = time(8, 30)
-CHINA = ZoneInfo("Asia/Shanghai")
 
 
 class ApplicantKind(LabelEnum):
@@ -143,7 +141,7 @@ class Case(Row):
         """One reminder, as long before the limit as the profile says; at once where that day has passed."""
         days, _where = lookup(session, row.item.region, "warn_days")
         day = warn_day(row.notice_due, days, load_calendar(session, local_day(now)))
-        yield Todo("remind.notice", f"remind.notice:{row.id}", datetime.combine(day, OPENING, CHINA))
+        yield Todo("remind.notice", f"remind.notice:{row.id}", datetime.combine(day, OPENING, SHANGHAI))
 
 
 def plain_lines(lines: Iterable[Any]) -> list[Any]:

@@ -86,7 +86,7 @@ Department.__admin__ = Admin(
     search="name short credit_code",
     filters="kind region_id parent_id",
     order="path",
-    # The superior first: a department's own Events must not keep it from being deleted.
+    # The superior first: it is what a person chooses, so it is the field that takes the blame.
     departments=("parent_id", "id"),
     natural_key=("region_id", "name"),
     groups=(

@@ -58,13 +58,12 @@ class SecurityManager(FabSecurityManager):
 
     def update_user_auth_stat(self, user: Any, success: bool = True) -> None:
         """Count the attempt, in UTC and without a new version of the row: signing in edits nothing."""
-        counted = {"fail_login_count": Account.fail_login_count + 1}
+        logins, failures = (func.coalesce(getattr(Account, n), 0) for n in ("login_count", "fail_login_count"))
+        counted: dict[str, Any] = {"login_count": logins, "fail_login_count": failures + 1}
         if success:
-            counted = {"last_login": now(), "login_count": Account.login_count + 1, "fail_login_count": 0}
-        none_yet = {n: func.coalesce(getattr(Account, n), 0) for n in ("login_count", "fail_login_count")}
+            counted = {"login_count": logins + 1, "fail_login_count": 0, "last_login": now()}
         # In flask-appbuilder's own session: it holds the write lock already, so another would wait for it for ever.
-        for values in (none_yet, counted):
-            self.session.execute(update(Account).where(Account.id == user.id).values(values))
+        self.session.execute(update(Account).where(Account.id == user.id).values(counted))
         self.session.commit()
 
     @staticmethod
