@@ -120,7 +120,8 @@ class Admin:
     cells: list columns; ``number/item`` puts the second fact under the first. search: columns the search box
     looks in. order: default sort, ``-`` for descending. departments: columns through which a row belongs to a
     department (any of them); owner: column that names the person it belongs to; none of both: a reference
-    registry, read by all who are granted it. follows: the reference whose department the row takes over.
+    registry, read by all who are granted it. audience: column that names a role whose people may read the row
+    besides. follows: the reference whose department the row takes over.
     natural_key: the columns by which people and imports tell rows apart. check(row, now) yields Problems and is pure.
     derive(session, row, actor, now) fills columns that nobody types; settle(session, row, now) those that need the
     row's id. todo(session, row, now) yields what must be
@@ -140,6 +141,7 @@ class Admin:
     order: str = "id"
     departments: tuple[str, ...] = ()
     owner: str | None = None
+    audience: str | None = None
     follows: str | None = None
     natural_key: tuple[str, ...] = ()
     life: Lifecycle | None = None

@@ -23,10 +23,11 @@ from sqlalchemy.sql.lambdas import LambdaElement
 from sqlalchemy.sql.selectable import AliasedReturnsRows, FromClause
 
 from models.base import metadata
-from models.declare import Admin, Reach
+from models.declare import Admin, Reach, Role
 
 # A lookup that must see past the scope to keep a chain whole says so by this option; a test lists who may.
 UNSCOPED = "yizhan_unscoped"
+READING = ("list", "show")
 
 
 class ScopeError(RuntimeError):
@@ -79,8 +80,13 @@ class Scope:
         return any(self.reach(registry, verb) is not None for verb in verbs)
 
     def reading(self, registry: str) -> Reach | None:
-        reaches = [r for v in ("list", "show") if (r := self.reach(registry, v)) is not None]
+        reaches = [r for v in READING if (r := self.reach(registry, v)) is not None]
         return max(reaches, default=None)
+
+    @property
+    def audiences(self) -> list[Role]:
+        """The declared roles of this person."""
+        return [role for role in Role if role.value in self.roles]
 
     def departments(self, reach: Reach) -> frozenset[int]:
         return {Reach.own: self.own, Reach.subtree: self.subtree | self.own}.get(reach, frozenset())
@@ -94,6 +100,8 @@ class Scope:
         if reach is Reach.all or not admin.scoped:
             return True
         if admin.owner and getattr(row, admin.owner) == self.actor and self.actor is not None:
+            return True
+        if admin.audience and verb in READING and getattr(row, admin.audience) in self.audiences:
             return True
         if reach is Reach.mine:
             return False
@@ -114,6 +122,8 @@ class Scope:
         found: list[ColumnElement[bool]] = []
         if admin.owner and self.actor is not None:
             found.append(getattr(model, admin.owner) == self.actor)
+        if admin.audience and self.audiences:
+            found.append(getattr(model, admin.audience).in_(self.audiences))
         if reach is not Reach.mine:
             ids = sorted(self.departments(reach))
             found.extend(getattr(model, name).in_(ids) for name in admin.departments)
