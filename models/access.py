@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, aliased
 
 from models import registries
 from models.account import Account, FabRole, Permission, PermissionView, ViewMenu
 from models.declare import Reach, Role
-from models.department import Department, branch
+from models.department import SEAT, Department, below, top_of
 from models.scope import Scope, ScopedSession
+from models.work_day import calendar_stamp
 
 # flask-appbuilder's own views that everybody who has signed in may use.
 FRAMEWORK = (("can_get", "OpenApi"),)
@@ -31,6 +32,8 @@ class Person:
     permissions: frozenset[tuple[str, str]]
     must_change_password: bool
     stamp: str  # changes with the password: a session that carries another one has ended
+    top: str | None = None  # path of the department at which the subtree in reach begins
+    calendar: str = ""  # changes with the working-day calendar, which is then read anew
     is_authenticated: bool = True
     is_active: bool = True
     is_anonymous: bool = False
@@ -40,33 +43,38 @@ class Person:
 
 
 def load_person(s: Session, account_id: int) -> Person | None:
-    """The account, its roles and its permissions, in two statements."""
+    """The account, where it works, its roles and its permissions, in one statement: every request begins with it."""
+    holder = aliased(Account)
+    granted = (
+        select(func.aggregate_strings(FabRole.name + "\t" + Permission.name + "\t" + ViewMenu.name, "\n"))
+        .join(FabRole.user.of_type(holder))
+        .join(FabRole.permissions)
+        .join(PermissionView.permission)
+        .join(PermissionView.view_menu)
+        .where(holder.id == account_id)
+        .scalar_subquery()
+    )
     row = s.execute(
-        select(Account, Department.name)
+        select(Account, Department.name, granted, calendar_stamp(), *SEAT)
         .outerjoin(Department, Department.id == Account.department_id)
         .where(Account.id == account_id, Account.active.is_(True))
     ).first()
     if row is None:
         return None
-    account, department = row
-    granted = s.execute(
-        select(FabRole.name, Permission.name, ViewMenu.name)
-        .join(FabRole.user)
-        .join(FabRole.permissions)
-        .join(PermissionView.permission)
-        .join(PermissionView.view_menu)
-        .where(Account.id == account_id)
-    ).all()
+    account, department, told, stamp, *seat = row
+    grants = [tuple(line.split("\t")) for line in (told or "").split("\n") if line]
     return Person(
         account.id,
         account.username,
         account.name,
         account.department_id,
         department,
-        frozenset(r for r, _, _ in granted),
-        frozenset((p, v) for _, p, v in granted),
+        frozenset(r for r, _, _ in grants),
+        frozenset((p, v) for _, p, v in grants),
         account.must_change_password,
         hashlib.sha256((account.password or "").encode()).hexdigest()[:16],
+        top_of(*seat),
+        stamp,
     )
 
 
@@ -89,7 +97,8 @@ def scope_of(person: Person, s: Session) -> Scope:
                 if (f"can_{verb}", name) in person.permissions:
                     held = reaches.setdefault(name, {})
                     held[verb] = max(held.get(verb, grant.reach), grant.reach)
-    own, subtree = branch(s, person.department_id) if person.department_id else (frozenset(), frozenset())
+    own = frozenset({person.department_id} if person.department_id else ())
+    subtree = below(s, person.top) if person.top else frozenset[int]()
     return Scope(person.username, person.id, person.roles, reaches, own, subtree, person.department_id)
 
 

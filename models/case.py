@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, object_session, relationship
 from models.account import Account
 from models.base import Moment, Row, field, ref
 from models.counter import next_number
-from models.declare import Admin, Clock, Grant, Group, MenuGroup, Reach, Role, Todo
+from models.declare import Admin, Block, Clock, Desk, Figure, Grant, Group, MenuGroup, Reach, Role, Todo
 from models.department import Department
 from models.item import Item, ItemState
 from models.profile import lookup
@@ -238,6 +238,16 @@ Case.__admin__ = Admin(
         Clock(N_("Statutory limit"), "statutory_due", "statutory_lines"),
     ),
     related=("letters",),
+    inline=("letters",),
+    desk=Desk(
+        figures=(
+            Figure(N_("Overdue"), "notice_due=overdue", "bad"),
+            Figure(N_("Due today"), "notice_due=today", "warn"),
+            Figure(N_("To be accepted"), "state=received"),
+        ),
+        blocks=(Block(N_("Waiting to be accepted"), "state=received", "notice_due"),),
+    ),
+    badge="notice_due=overdue",
     check=Case.check,
     derive=Case.derive,
     todo=Case.todo,

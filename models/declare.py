@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Any
 
 from rules.lifecycle import Lifecycle
-from rules.words import N_, LabelEnum, Problem
+from rules.words import N_, LabelEnum, Problem, Told
 
 
 class Role(LabelEnum):
@@ -81,16 +81,22 @@ class Group:
 
 @dataclass(frozen=True)
 class Action:
-    """A verb that is not a change of state. run(session, row, given, now) may return an answer to be shown once;
-    when(row) says on which rows the page offers it."""
+    """A verb that is not a change of state.
+
+    run(session, row, given, now) changes the row, raises RuleError where it may not, and may return an answer that
+    is shown once (text) or said above the page (Told). asks: fields the person fills in with it; requires: those that
+    may not be left empty. when(row) says on which rows the page offers it. bulk: it is offered for many rows too.
+    """
 
     name: str
     label: str
-    run: Callable[..., str | None]
+    run: Callable[..., str | Told | None]
     asks: tuple[str, ...] = ()
     confirm: str | None = None
     tone: str = "plain"
     when: Callable[[Any], bool] | None = None
+    requires: tuple[str, ...] = ()
+    bulk: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,40 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """A number on the workbench; it leads to the list that it counts. where: that list's arguments,
+    ``"state=received&notice_due=overdue"``. tone: how it is coloured while it is not zero (bad, warn or none)."""
+
+    label: str
+    where: str
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A short table on the workbench: the first rows of a list. where, order: as in the list's address.
+    empty: what is said when there are none. aside: stands in the narrow column, by the rows' labels alone."""
+
+    title: str
+    where: str
+    order: str = ""
+    empty: str = N_("Nothing is waiting.")
+    aside: bool = False
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a registry puts on the workbench of everybody who may list it.
+
+    remarks(session, now) yields sentences (Told) about what should be seen to.
+    """
+
+    figures: tuple[Figure, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    remarks: Callable[..., Iterable[Told]] | None = None
+
+
+@dataclass(frozen=True)
 class Admin:
     """Everything the generator needs to know about a registry.
 
@@ -125,7 +165,10 @@ class Admin:
     natural_key: the columns by which people and imports tell rows apart. check(row, now) yields Problems and is pure.
     derive(session, row, actor, now) fills columns that nobody types; settle(session, row, now) those that need the
     row's id. todo(session, row, now) yields what must be
-    told later once the row is made. related: names of registries shown on the page of a row, by the foreign key.
+    told later once the row is made. related: names of registries whose rows point here; each is a tab on the page
+    of a row. inline: those of them that stand on its first tab. desk: what stands on the workbench. badge: arguments
+    of the list whose number of rows stands beside the menu entry. file: column that holds a document.
+    add_label: what making a row is called. weight: order within the menu group.
     """
 
     name: str
@@ -152,6 +195,9 @@ class Admin:
     todo: Callable[..., Iterable[Todo]] | None = None
     clocks: tuple[Clock, ...] = ()
     related: tuple[str, ...] = ()
+    inline: tuple[str, ...] = ()
+    desk: Desk = Desk()
+    badge: str = ""
     file: str | None = None
     weight: int = 50
     add_label: str = N_("New")

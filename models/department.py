@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, Session, relationship
 from models.base import Row, field, ref
 from models.declare import READERS, Admin, Grant, Group, MenuGroup, Reach, Role
 from models.region import Region
-from models.tree import loop_problems, settle_path
+from models.tree import RELOCATE, loop_problems, settle_path
 from rules.identifiers import REASONS, check_uscc
 from rules.words import N_, LabelEnum, Problem
 
@@ -35,7 +35,7 @@ class Department(Row):
     short: Mapped[str | None] = field(N_("Agency short name"), String(20), help=N_("Stands before document numbers."))
     kind: Mapped[DepartmentKind] = field(N_("Kind"), default=DepartmentKind.Functional)
     region_id: Mapped[int] = ref("region.id", N_("Region"))
-    parent_id: Mapped[int | None] = ref("department.id", N_("Superior department"))
+    parent_id: Mapped[int | None] = ref("department.id", N_("Superior department"), editable="new")
     credit_code: Mapped[str | None] = field(N_("Unified social credit code"), String(18))
     aliases: Mapped[list[str] | None] = field(
         N_("Other codes"), editable="never", help=N_("Codes under which other systems know this department.")
@@ -96,27 +96,32 @@ Department.__admin__ = Admin(
     check=Department.check,
     derive=Department.derive,
     settle=settle_path,
+    actions=(RELOCATE,),
     related=("items", "accounts"),
     grants=(
-        Grant(Role.Administrator, "list show add edit delete", Reach.all),
+        Grant(Role.Administrator, "list show add edit delete relocate", Reach.all),
         *READERS,
-        Grant(Role.Management, "add edit", Reach.subtree),
+        Grant(Role.Management, "add edit relocate", Reach.subtree),
     ),
     weight=11,
 )
 
 
-def branch(session: Session, department_id: int) -> tuple[frozenset[int], frozenset[int]]:
-    """(own, subtree): the ids in reach of somebody of this department.
+# What :func:`top_of` asks of the department where somebody works.
+SEAT = (Department.id, Department.path, Department.kind, Department.parent_id)
+
+
+def top_of(seat: int | None, path: str | None, kind: DepartmentKind | None, parent_id: int | None) -> str | None:
+    """Path at which the subtree of somebody of this department begins.
 
     A management department watches over the whole government it serves (《陕西省政务服务效能管理暂行办法》
-    art. 4), so its subtree starts at its superior. Resolved once per request.
+    art. 4), so its subtree starts at its superior.
     """
-    seat = session.get(Department, department_id)
-    if seat is None or seat.path is None:
-        return frozenset(), frozenset()
-    top = seat.path
-    if seat.kind is DepartmentKind.Management and seat.parent_id is not None:
-        top = top.removesuffix(f"{seat.id}/")
-    below = session.scalars(select(Department.id).where(Department.path.startswith(top, autoescape=True)))
-    return frozenset({department_id}), frozenset(below)
+    if path is None:
+        return None
+    return path.removesuffix(f"{seat}/") if kind is DepartmentKind.Management and parent_id is not None else path
+
+
+def below(session: Session, top: str) -> frozenset[int]:
+    """Ids of all departments at or below the path *top*. Resolved once per request."""
+    return frozenset(session.scalars(select(Department.id).where(Department.path.startswith(top, autoescape=True))))

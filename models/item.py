@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, relationship
 
 from models.base import Row, field, ref
 from models.catalogue_item import CatalogueItem, ExerciseLevel, ItemType
-from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
+from models.declare import Admin, Desk, Figure, Grant, Group, MenuGroup, Reach, Role
 from models.department import Department
 from models.legal_basis import LegalBasis
 from models.region import Region
@@ -173,6 +173,7 @@ Item.__admin__ = Admin(
     check=Item.check,
     derive=Item.derive,
     related=("cases",),
+    desk=Desk(figures=(Figure(N_("Items with gaps"), "gap_count__from=1"),)),
     grants=(
         Grant(Role.Administrator, "list show add edit delete import publish cancel", Reach.all),
         Grant(Role.Management, "list show add edit delete import publish cancel", Reach.subtree),

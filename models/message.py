@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, relationship
 
 from models.account import Account
 from models.base import Moment, Row, field, ref
-from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
+from models.declare import Admin, Block, Desk, Grant, Group, MenuGroup, Reach, Role
 from rules.lifecycle import Lifecycle, Move
 from rules.words import N_, LabelEnum, Told
 
@@ -70,6 +70,8 @@ Message.__admin__ = Admin(
     order="-id",
     owner="recipient_id",
     life=LIFE,
+    desk=Desk(blocks=(Block(N_("Reminders"), "state=unread", "-sent_at", N_("No reminders."), aside=True),)),
+    badge="state=unread",
     groups=(Group(N_("Message"), "state sent_at read_at"),),
     grants=tuple(Grant(role, _OWN, Reach.mine) for role in Role),
     weight=20,

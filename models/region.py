@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, relationship
 
 from models.base import Row, field, ref
 from models.declare import READERS, Admin, Grant, Group, MenuGroup, Reach, Role
-from models.tree import loop_problems, settle_path
+from models.tree import RELOCATE, loop_problems, settle_path
 from rules.words import N_, LabelEnum, Problem
 
 
@@ -30,7 +30,7 @@ class Region(Row):
     code: Mapped[str] = field(N_("Region code"), String(12), help=N_("2 to 12 digits, as in GB/T 2260."))
     name: Mapped[str] = field(N_("Name"), String(100))
     level: Mapped[RegionLevel] = field(N_("Level"))
-    parent_id: Mapped[int | None] = ref("region.id", N_("Superior region"))
+    parent_id: Mapped[int | None] = ref("region.id", N_("Superior region"), editable="new")
     path: Mapped[str | None] = field(N_("Path"), String(200), editable="never", index=True)
     valid_to: Mapped[date | None] = field(N_("Valid until"), help=N_("Abolished codes are kept and never given again."))
 
@@ -62,9 +62,10 @@ Region.__admin__ = Admin(
     check=Region.check,
     derive=Region.derive,
     settle=settle_path,
+    actions=(RELOCATE,),
     related=("departments",),
     grants=(
-        Grant(Role.Administrator, "list show add edit delete", Reach.all),
+        Grant(Role.Administrator, "list show add edit delete relocate", Reach.all),
         *READERS,
     ),
     weight=10,

@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from rules.words import N_, Problem
+from models.declare import Action
+from rules.words import N_, Problem, RuleError, Told
+
+
+def relocate(session: Session, row: Any, given: Mapping[str, Any], now: datetime) -> Told:
+    """Put *row*, with everything below it, under another superior (none: to the top). Says how many came along."""
+    row.parent_id = given.get("parent_id")
+    if problems := loop_problems(session, row):
+        raise RuleError(problems)
+    below = select(func.count()).select_from(type(row)).where(type(row).path.startswith(row.path, autoescape=True))
+    count = (session.scalar(below) or 1) - 1
+    settle_path(session, row, now)
+    return Told(N_("%(count)d rows below it came along."), {"count": count})
+
+
+# For every registry that is a tree; its grants say who may.
+RELOCATE = Action(
+    "relocate",
+    N_("Move the branch"),
+    relocate,
+    asks=("parent_id",),
+    confirm=N_("The row and everything below it go under the superior chosen here; leave it empty for the top."),
+)
 
 
 def loop_problems(session: Session, row: Any) -> list[Problem]:
@@ -33,3 +56,8 @@ def settle_path(session: Session, row: Any, now: datetime) -> None:
         for below in session.scalars(select(type(row)).where(type(row).path.startswith(old), type(row).id != row.id)):
             below.path = path + below.path.removeprefix(old)
         session.flush()
+
+
+def is_tree(model: type[Any]) -> bool:
+    """Do rows of *model* stand one below the other?"""
+    return hasattr(model, "path") and hasattr(model, "parent_id")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import String, UniqueConstraint, select
+from sqlalchemy import ScalarSelect, String, UniqueConstraint, cast, func, select
 from sqlalchemy.orm import Mapped, Session
 
 from models.base import Row, field
-from models.declare import READERS, Admin, Grant, Group, MenuGroup, Reach, Role
+from models.declare import READERS, Admin, Desk, Grant, Group, MenuGroup, Reach, Role
 from models.write import save
 from rules.calendar import Calendar, Day, covered_years, published_days
-from rules.words import N_
+from rules.deadlines import local_day
+from rules.words import N_, Told
 
 
 class WorkDay(Row):
@@ -28,6 +30,17 @@ class WorkDay(Row):
         return self.day.isoformat()
 
 
+def missing_year(session: Session, now: datetime) -> Iterable[Told]:
+    """From 1 November on, next year's arrangement should be in the calendar."""
+    today = local_day(now)
+    if today.month < 11:
+        return
+    held = session.scalar(select(func.max(WorkDay.day)).where(WorkDay.provisional.is_(False)))
+    if held is None or held.year <= today.year:
+        message = N_("The holiday arrangement for %(year)d is not entered yet; limits that end in it are provisional.")
+        yield Told(message, {"year": today.year + 1})
+
+
 WorkDay.__admin__ = Admin(
     name="work-days",
     title=N_("Working-day calendar"),
@@ -36,7 +49,8 @@ WorkDay.__admin__ = Admin(
     label="label",
     cells="day/name workday provisional source",
     search="name source",
-    filters="workday provisional",
+    filters="workday provisional day",
+    desk=Desk(remarks=missing_year),
     order="-day",
     natural_key=("day",),
     groups=(Group(N_("Basics"), "day workday name source provisional"),),
@@ -46,6 +60,13 @@ WorkDay.__admin__ = Admin(
     ),
     weight=20,
 )
+
+
+def calendar_stamp() -> ScalarSelect[str]:
+    """Differs whenever any day was entered, changed or removed: a calendar that was read may be kept until then."""
+    parts = (func.count(WorkDay.id), func.max(WorkDay.id), func.sum(WorkDay.version))
+    told = [cast(func.coalesce(part, 0), String) for part in parts]
+    return select(told[0] + "-" + told[1] + "-" + told[2]).scalar_subquery()
 
 
 def load_calendar(session: Session, around: date) -> Calendar:

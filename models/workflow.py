@@ -11,9 +11,9 @@ from models.declare import Action, Admin, Todo
 from models.event import EventKind, record
 from models.outbox import Outbox, post
 from models.scope import ScopedSession
-from models.write import _stale, assign, attempt, column_problems, differences, snapshot, stamp
+from models.write import _stale, assign, attempt, column_problems, differences, snapshot, stamp, stays_in_reach
 from rules.lifecycle import Move
-from rules.words import N_, Problem, Problems, RuleError
+from rules.words import N_, Problem, Problems, RuleError, Told
 
 
 def move(
@@ -78,22 +78,37 @@ def act(
     now: datetime,
     given: Mapping[str, Any] | None = None,
     expected_version: int | None = None,
-) -> tuple[Problems, str | None]:
-    """Carry out a declared action that is no change of state; returns what was found and its answer in words."""
+) -> tuple[Problems, str | Told | None]:
+    """Carry out a declared action that is no change of state; returns what was found and its answer.
+
+    What it did to the row is held against the columns' own rules and the scope, as an edit would be.
+    """
     session.scope.demand(action.name, row)
     if stale := _stale(row, expected_version, everything=session.scope.everything):
         return stale, None
-    answer: list[str | None] = [None]
+    answer: list[str | Told | None] = [None]
+    answers = dict(given or {})
 
     def change() -> Problems:
+        found = Problems(
+            Problem(name, "required", N_("Please fill in this field."))
+            for name in action.requires
+            if answers.get(name) in (None, "", ())
+        )
+        if found:
+            raise RuleError(found)
         before = snapshot(row)
-        answer[0] = action.run(session, row, dict(given or {}), now)
+        answer[0] = action.run(session, row, answers, now)
+        found.extend(column_problems(session, row, before))
+        if found.errors:
+            raise RuleError(found)
+        stays_in_reach(session, row, action.name, before)
         if isinstance(row, Row):
             stamp(session, row, now)
         session.flush()
         changes = differences(before, snapshot(row), new=False)
         record(session, row, EventKind.Done, now, action=action.name, changes=changes)
-        return Problems()
+        return found
 
     return attempt(session, row, change), answer[0]
 

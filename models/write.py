@@ -69,7 +69,7 @@ def save(
             raise RuleError(found)
         if not session.scope.covers(verb, row):
             raise RuleError([out_of_reach(admin, admin.follows or admin.departments[0])])
-        _stays_in_reach(session, row, verb, before)
+        stays_in_reach(session, row, verb, before)
         # Rules set what they derive each time; only a value that differs from the stored one makes a change.
         if not new and not session.is_modified(row):
             return found
@@ -93,7 +93,7 @@ def save(
     return attempt(session, row, change)
 
 
-def _stays_in_reach(session: ScopedSession, row: Any, verb: str, before: Mapping[str, Any]) -> None:
+def stays_in_reach(session: ScopedSession, row: Any, verb: str, before: Mapping[str, Any]) -> None:
     """A row belongs to any of its departments; still none of them may be changed to one out of reach."""
     admin: Admin = type(row).__admin__
     reach = session.scope.reach(admin.name, verb)

@@ -19,7 +19,7 @@ class Move:
     name: the permission and the last word of its address. asks: fields the person fills in with it; requires:
     those that may not be left empty. check: further rules over (row, given, now). sets: further values the move
     writes, computed from (row, given, now). tells: notices (folders of ``notices/``) written from its Event.
-    tone: ``main`` (the page's next action), ``plain`` or ``bad`` (refusals).
+    tone: ``main`` (the page's next action), ``plain`` or ``bad`` (refusals). bulk: offered for many rows at once too.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Move:
     sets: Callable[[Any, Given, datetime], Mapping[str, Any]] | None = None
     tells: tuple[str, ...] = ()
     tone: str = "plain"
+    bulk: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-// The little that a page does by itself: reference pickers, select-and-go, ticking rows, a warning before leaving.
+// The little that a page does by itself. Every page works without it but for the reference pickers.
 "use strict";
 
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -56,28 +56,110 @@ function picker(box) {
 $$("[data-pick]").forEach(picker);
 $$("select[data-submit], input[data-submit]").forEach((control) => control.addEventListener("change", () => control.form.requestSubmit()));
 $$("form[data-confirm]").forEach((form) => form.addEventListener("submit", (event) => { if (!confirm(form.dataset.confirm)) event.preventDefault(); }));
-
-const ticks = () => $$("tbody input[type=checkbox][name=row]");
-const count = () => { const any = ticks().some((tick) => tick.checked); $$("[data-bulk]").forEach((button) => { button.disabled = !any; }); };
-ticks().forEach((tick) => tick.addEventListener("change", count));
-$$("button[data-ask]").forEach((button) => button.addEventListener("click", (event) => { if (!confirm(button.dataset.ask)) event.preventDefault(); }));
-$$("[data-all]").forEach((all) => all.addEventListener("change", () => { ticks().forEach((tick) => { tick.checked = all.checked; }); count(); }));
+$$("[data-all]").forEach((all) => all.addEventListener("change", () => $$("tbody input[type=checkbox][name=row]").forEach((tick) => { tick.checked = all.checked; })));
 
 $$("[data-menu]").forEach((button) => button.addEventListener("click", () => {
   const open = document.body.classList.toggle("menu-open");
   button.setAttribute("aria-expanded", String(open));
 }));
 
+// Only one panel is open at a time, and none stays open behind one's back.
+$$("details[data-drop], details.who").forEach((drop) => drop.addEventListener("toggle", () => {
+  if (drop.open) $$("details[data-drop][open], details.who[open]").forEach((other) => { if (other !== drop) other.open = false; });
+}));
+document.addEventListener("click", (event) => $$("details[data-drop][open], details.who[open]").forEach((drop) => { if (!drop.contains(event.target)) drop.open = false; }));
+
+// A branch of a tree is fetched when it is opened; without scripts its link opens a page.
+document.addEventListener("click", async (event) => {
+  const twist = event.target.closest("[data-twist]");
+  if (!twist || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  const item = twist.parentElement, open = twist.getAttribute("aria-expanded") === "true";
+  let below = item.querySelector(":scope > ul");
+  if (!open && !below) {
+    const answer = await fetch(`${twist.href}&part=1`);
+    if (!answer.ok) { location.href = twist.href; return; }
+    item.insertAdjacentHTML("beforeend", await answer.text());
+    below = item.querySelector(":scope > ul");
+  }
+  if (below) below.hidden = open;
+  twist.setAttribute("aria-expanded", String(!open));
+});
+
+// Forms: nothing typed is lost by leaving, and what is not sent is kept as a draft.
+const DRAFT_EVERY = 4000;
 $$("form[data-form]").forEach((form) => {
-  let dirty = document.getElementById("problems") !== null;
-  form.addEventListener("input", () => { dirty = true; });
-  form.addEventListener("submit", () => { dirty = false; });
+  let dirty = "dirty" in form.dataset || document.getElementById("problems") !== null, timer, sent = false;
+  const note = form.querySelector("[data-kept]");
+  const keep = async () => {
+    if (sent || !form.dataset.draft) return;
+    const answer = await fetch(form.dataset.draft, { method: "POST", body: new URLSearchParams(new FormData(form)), keepalive: true }).catch(() => null);
+    const told = answer?.ok && answer.headers.get("Content-Type")?.includes("json") ? await answer.json() : null;
+    if (told && note && !sent) { note.textContent = told.kept; dirty = false; }
+  };
+  form.addEventListener("input", () => { dirty = true; clearTimeout(timer); timer = setTimeout(keep, DRAFT_EVERY); });
+  form.addEventListener("change", () => { dirty = true; });
+  form.addEventListener("submit", () => { sent = true; dirty = false; clearTimeout(timer); });
   addEventListener("beforeunload", (event) => { if (dirty) event.preventDefault(); });
 });
 document.getElementById("problems")?.focus();
 
+// One search over everything, with suggestions as one types.
+$$("form[data-everywhere]").forEach((form) => {
+  const input = form.querySelector("input"), panel = form.querySelector(".panel");
+  let timer, asked = 0, at = -1;
+  const close = () => { panel.hidden = true; at = -1; input.setAttribute("aria-expanded", "false"); input.removeAttribute("aria-activedescendant"); };
+  const ask = async () => {
+    const mine = ++asked, text = input.value.trim();
+    if (text.length < 2) { close(); return; }
+    const answer = await fetch(`${form.action}?short=1&q=${encodeURIComponent(text)}`, { headers: { Accept: "application/json" } });
+    if (mine !== asked || !answer.ok) return;
+    const { groups } = await answer.json();
+    let count = 0;
+    panel.replaceChildren(...groups.flatMap((group) => {
+      const title = document.createElement("b"); title.append(group.title); title.role = "presentation";
+      return [title, ...group.rows.map((row) => {
+        const link = document.createElement("a");
+        link.href = row.href; link.id = `everywhere-${count++}`; link.role = "option"; link.tabIndex = -1; link.append(row.label);
+        if (row.note) { const note = document.createElement("small"); note.append(row.note); link.append(note); }
+        return link;
+      })];
+    }));
+    panel.hidden = !count; input.setAttribute("aria-expanded", String(count > 0)); at = -1;
+  };
+  input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(ask, 200); });
+  input.addEventListener("keydown", (event) => {
+    if (event.isComposing || panel.hidden) return;
+    const links = $$("a", panel);
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      at = (at + (event.key === "ArrowDown" ? 1 : -1) + links.length) % links.length;
+      links.forEach((link, i) => link.setAttribute("aria-selected", String(i === at)));
+      input.setAttribute("aria-activedescendant", links[at].id); links[at].scrollIntoView({ block: "nearest" });
+    } else if (event.key === "Enter" && at >= 0) { event.preventDefault(); location.href = links[at].href; }
+    else if (event.key === "Escape") { event.stopPropagation(); close(); }
+  });
+  document.addEventListener("click", (event) => { if (!form.contains(event.target)) close(); });
+});
+
+// Keys: / searches everything, n makes a new row, e edits, arrows go through a list, Escape closes and goes back.
 addEventListener("keydown", (event) => {
-  if (event.target.closest("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "/") { const find = document.querySelector("[data-find]"); if (find) { event.preventDefault(); find.focus(); } }
+  if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const open = document.querySelector("details[data-drop][open], details.who[open]");
+  if (event.key === "Escape") {
+    if (open) { open.open = false; open.querySelector("summary").focus(); } else if (document.body.classList.contains("menu-open")) document.querySelector("[data-menu]").click();
+    else document.activeElement?.blur();
+    return;
+  }
+  if (event.target.closest("input, textarea, select")) return;
+  if (event.key === "/") { const find = document.getElementById("everywhere"); if (find) { event.preventDefault(); find.focus(); } }
   if (event.key === "n") document.querySelector("[data-new]")?.click();
+  if (event.key === "e") document.querySelector("[data-edit]")?.click();
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    const links = $$("table[data-rows] tbody tr").map((row) => row.querySelector("a")).filter(Boolean);
+    if (!links.length || open) return;
+    const here = links.findIndex((link) => link.closest("tr").contains(document.activeElement));
+    const to = here < 0 ? (event.key === "ArrowDown" ? 0 : links.length - 1) : here + (event.key === "ArrowDown" ? 1 : -1);
+    if (links[to]) { event.preventDefault(); links[to].focus(); }
+  }
 });

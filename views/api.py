@@ -22,8 +22,9 @@ from rules.lifecycle import Move
 from rules.words import N_, Problem, Problems
 from views import display
 from views.blocks import flat
-from views.generator import PK, unused
+from views.generator import unused
 from views.listing import by_id, listing, with_references
+from views.registry import PK
 from views.security import commit, db, demand, now
 
 STATUS = {"stale": 409, "duplicate": 409, "in_use": 409}
@@ -250,7 +251,7 @@ def api_for(model: type[Any]) -> type[RegistryApi]:
         {
             "model": model,
             "admin": admin,
-            "exclude_route_methods": unused(admin),
+            "exclude_route_methods": unused(model),
             "resource_name": admin.name,
             "class_permission_name": admin.name,
             "base_permissions": [f"can_{verb}" for verb in admin.verbs],

@@ -3,25 +3,26 @@ buttons, column heads, filters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask import g, url_for
 from flask_babel import gettext
 from sqlalchemy import select
+from werkzeug.datastructures import MultiDict
 
-from forms.convert import Spec, parse, specs
+from forms.convert import Spec, specs
 from models import registries
-from models.declare import Action, Admin, Reach
-from models.event import Event
+from models.declare import Action, Admin
 from models.workflow import can
 from rules.lifecycle import Move
 from views import display
-from views.listing import DueFilter, Listing, with_references
-from views.security import db
+from views.history import Past
+from views.listing import Listing, listing, sortable, with_references
+from views.security import db, now
 
-MOST_RELATED = 10
+MOST_INLINE = 5
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,7 @@ def buttons(row: Any) -> list[Button]:
     return [Button(s.name, s.label, s.tone, bool(s.asks or s.confirm)) for s in steps]
 
 
-def events_of(row: Any) -> list[Event]:
-    """The newest Events about the row, as far as the person may read Events."""
-    admin: Admin = type(row).__admin__
-    if g.scope.reading("events") is None:
-        return []
-    mine = (Event.subject_type == admin.name) & (Event.subject_id == row.id)
-    return [*db().scalars(select(Event).where(mine).order_by(Event.id.desc()).limit(50))]
-
-
-def steps(row: Any, events: Sequence[Event], names: Mapping[int, str]) -> list[dict[str, Any]]:
+def steps(row: Any, events: Sequence[Past]) -> list[dict[str, Any]]:
     """The progress strip: stations behind, here and ahead, with when and who for those behind."""
     admin: Admin = type(row).__admin__
     life = admin.life
@@ -71,7 +63,7 @@ def steps(row: Any, events: Sequence[Event], names: Mapping[int, str]) -> list[d
     for event in reversed(events):
         change = event.changes.get(life.field)
         if change:
-            reached[change[1]] = f"{display.moment(event.at)} {names.get(event.actor_id or 0, '')}".strip()
+            reached[change[1]] = f"{display.moment(event.at)} {event.who}".strip()
     return [
         {
             "label": display.tr(station.label),
@@ -96,29 +88,43 @@ def clocks(row: Any) -> list[dict[str, Any]]:
     return found
 
 
-def related(row: Any) -> list[dict[str, Any]]:
-    """Tables of rows that point here, as many as fit on the page."""
+@dataclass(frozen=True)
+class Tab:
+    """A registry whose rows point at the row shown. column: the reference by which they do."""
+
+    admin: Admin
+    model: type[Any]
+    column: str
+
+    @property
+    def cells(self) -> tuple[tuple[str, ...], ...]:
+        """Its list columns without the one that says what the page says already."""
+        kept = (tuple(n for n in names if n != self.column) for names in self.admin.list_cells)
+        return tuple(names for names in kept if names)
+
+
+def tabs(row: Any) -> list[Tab]:
+    """The related registries this person may list, in declared order."""
     found = []
     for name in type(row).__admin__.related:
         model = registries()[name]
-        admin: Admin = model.__admin__
         column = pointing_to(model, type(row))
-        if column is None or not g.scope.may(name, "list"):
-            continue
-        statement = with_references(
-            select(model).where(getattr(model, column) == row.id), model, flat(admin.list_cells)
-        )
-        rows = [*db().scalars(statement.order_by(model.id.desc()).limit(MOST_RELATED + 1))]
-        found.append(
-            {
-                "admin": admin,
-                "rows": rows[:MOST_RELATED],
-                "more": len(rows) > MOST_RELATED,
-                "column": column,
-                "cells": tuple(names for names in admin.list_cells if names != (column,))[:3],
-            }
-        )
+        if column is not None and g.scope.may(name, "list"):
+            found.append(Tab(model.__admin__, model, column))
     return found
+
+
+def related(tab: Tab, row: Any, args: MultiDict[str, str]) -> Listing:
+    """The rows behind *tab*: the page and the order that the address asks for."""
+    kept = [(name, args[name]) for name in ("page", "sort") if name in args]
+    return listing(db(), tab.model, MultiDict([(tab.column, str(row.id)), *kept]), now(), fields=flat(tab.cells))
+
+
+def newest(tab: Tab, row: Any) -> tuple[list[Any], bool]:
+    """The last few rows behind *tab*, for the first page; and whether there are more."""
+    mine = select(tab.model).where(getattr(tab.model, tab.column) == row.id).order_by(tab.model.id.desc())
+    rows = [*db().scalars(with_references(mine.limit(MOST_INLINE + 1), tab.model, flat(tab.cells)))]
+    return rows[:MOST_INLINE], len(rows) > MOST_INLINE
 
 
 def has_file(row: Any) -> bool:
@@ -134,57 +140,56 @@ def subject_of(row: Any) -> str | None:
     return None
 
 
-def column_heads(model: type[Any], found: Listing) -> list[dict[str, Any]]:
+def cell_choices(model: type[Any]) -> list[str]:
+    """The columns a person may choose for the list: the declared cells, and every other field by itself."""
     admin: Admin = model.__admin__
-    heads = []
+    declared = admin.cells.split()
+    taken = {name for cell in declared for name in cell.split("/")}
     known = specs(model)
-    for names in admin.list_cells:
-        spec = known.get(names[0])
-        label = spec.label if spec else getattr(model, "LABELS", {}).get(names[0], "")
-        heads.append({"label": display.tr(label), "names": names, "sort": next_sort(model, names[0], found.sort)})
-    return heads
+    rest = [n for n in admin.field_names if n not in taken and known[n].kind not in ("json", "long")]
+    return [*declared, *rest]
+
+
+def chosen_cells(model: type[Any], chosen: Sequence[str] | None) -> tuple[tuple[str, ...], ...]:
+    """*chosen* as far as it still exists; the declared cells when nothing of it does. The first cell, which leads
+    to the row, always stays."""
+    admin: Admin = model.__admin__
+    allowed = cell_choices(model)
+    kept = [cell for cell in chosen or () if cell in allowed]
+    if not kept:
+        return admin.list_cells
+    first = admin.cells.split()[0]
+    return tuple(tuple(cell.split("/")) for cell in dict.fromkeys((first, *kept)))
+
+
+def cell_label(model: type[Any], cell: str) -> str:
+    return str(gettext(" / ").join(name_label(model, name) for name in cell.split("/")))
+
+
+def name_label(model: type[Any], name: str) -> str:
+    spec = specs(model).get(name)
+    return display.tr(spec.label if spec else getattr(model, "LABELS", {}).get(name, ""))
+
+
+def column_heads(
+    model: type[Any], sort: str, cells: Sequence[Sequence[str]], *, sorts: bool = True
+) -> list[dict[str, Any]]:
+    """Label and sort argument of each column; *sort* is the present one."""
+    return [
+        {
+            "label": name_label(model, names[0]),
+            "names": names,
+            "sort": next_sort(model, names[0], sort) if sorts else None,
+            "arrow": "↑" if sort == names[0] else "↓" if sort == f"-{names[0]}" else "",
+        }
+        for names in cells
+    ]
 
 
 def next_sort(model: type[Any], name: str, current: str) -> str | None:
-    spec = specs(model).get(name)
-    if spec is None or spec.kind in ("json", "many", "long") or spec.info.personal:
+    if not sortable(model, name):
         return None
     return f"-{name}" if current == name else name
-
-
-def filter_controls(model: type[Any], found: Listing) -> list[dict[str, Any]]:
-    admin: Admin = model.__admin__
-    controls = []
-    narrow = (g.scope.reading(admin.name) or Reach.mine) <= Reach.own
-    for name in admin.filter_names:
-        if narrow and name in admin.departments:
-            continue  # there is but one to choose
-        spec = specs(model)[name]
-        chosen = found.chosen.get(name, [])
-        choices: list[tuple[str, str]] = []
-        if spec.choices is not None:
-            choices = [(v, display.tr(label)) for v, label in spec.choices.choices()]
-        elif spec.info.due:
-            choices = [(v, display.tr(label)) for v, label in DueFilter.choices()]
-        elif spec.kind == "boolean":
-            choices = [("1", gettext("Yes")), ("0", gettext("No"))]
-        elif spec.kind == "integer":
-            choices = [("some", gettext("More than none")), ("0", gettext("None"))]
-        elif name == "subject_type":
-            choices = [(n, display.tr(m.__admin__.title)) for n, m in registries().items()]
-        said = [next((label for v, label in choices if v == c), c) for c in chosen]
-        if spec.kind == "reference" and spec.target is not None and chosen:
-            said = [called(spec, text) for text in chosen]
-        controls.append({"spec": spec, "choices": choices, "chosen": chosen, "said": said})
-    return controls
-
-
-def called(spec: Spec, text: str) -> str:
-    """What the row of a filter is called; its number where the person may not see it."""
-    if text == "empty":
-        return str(gettext("None"))
-    row = db().get(spec.target, parse(spec, text)) if spec.target is not None else None
-    return display.label_of(row) if row is not None else text
 
 
 def flat(cells: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from flask import g, has_request_context, url_for
+from flask import current_app, g, has_request_context, url_for
 from flask_babel import format_date, format_datetime, gettext, ngettext
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
@@ -19,6 +19,7 @@ from models import registries
 from models.account import Account
 from models.declare import Admin
 from models.work_day import load_calendar
+from rules.calendar import Calendar
 from rules.deadlines import local_day, standing
 from rules.identifiers import mask_identifier
 from rules.lifecycle import Lifecycle
@@ -86,6 +87,11 @@ def moment(value: datetime) -> str:
     return str(format_datetime(value, gettext("MMM d HH:mm") if same_year else gettext("MMM d, y HH:mm")))
 
 
+def told(answer: Told | str | None) -> str:
+    """What an action answered, in words."""
+    return tr(answer.message, answer.params) if isinstance(answer, Told) else answer or ""
+
+
 def problem_text(problem: Problem) -> str:
     return tr(problem.message, problem.params)
 
@@ -138,11 +144,14 @@ def role_label(name: str) -> str:
     return tr(found.label) if found else name
 
 
-def calendar() -> Any:
-    """The working-day calendar, loaded once per request, and only by pages that show a limit."""
-    if "calendar" not in g:
-        g.calendar = load_calendar(db(), local_day(now()))
-    return g.calendar
+def calendar() -> Calendar:
+    """The working-day calendar, read once and kept by this process until any of its days changes."""
+    key = (g.person.calendar if g.person is not None else None, local_day(now()))
+    kept = current_app.extensions.get("yizhan_calendar")
+    if kept is None or kept[0] != key or key[0] is None:
+        kept = current_app.extensions["yizhan_calendar"] = (key, load_calendar(db(), key[1]))
+    found: Calendar = kept[1]
+    return found
 
 
 def due_words(due: date) -> tuple[str, str]:
@@ -260,7 +269,7 @@ def difference_lines(model: type[Any] | None, changes: Mapping[str, Any]) -> lis
         if spec is not None and spec.kind == "json":
             continue
         label = tr(spec.label) if spec else name
-        before, after = (_said(spec, v) for v in (old, new))
+        before, after = (said(spec, v) for v in (old, new))
         lines.append(labelled(label, after if not before else f"{before} → {after}"))
     return lines
 
@@ -278,7 +287,8 @@ def masked_changes(event: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
     return {n: [v and mask_identifier(str(v)) for v in pair] if n in hidden else pair for n, pair in changes.items()}
 
 
-def _said(spec: Spec | None, value: Any) -> str:
+def said(spec: Spec | None, value: Any) -> str:
+    """A stored value of an Event in words."""
     if value is None:
         return ""
     if spec is None:
@@ -299,7 +309,8 @@ def _said(spec: Spec | None, value: Any) -> str:
         found = db().get(spec.target, value)
         return label_of(found) if found is not None else str(gettext("(not visible to you)"))
     if spec.kind == "many":
-        return str(gettext("%(count)d chosen", count=len(value)))
+        rows = [db().get(spec.target, one) for one in value] if spec.target is not None else []
+        return str(gettext(", ").join(label_of(row) for row in rows if row is not None))
     return str(value)
 
 

@@ -2,46 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, cast
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, false, func, inspect, select, true
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy import ColumnElement, Float, Select, cast, false, func, inspect, select
+from sqlalchemy.orm import aliased, joinedload, selectinload
 from werkzeug.datastructures import MultiDict
 
-from forms.convert import BadValue, Spec, largest_id, parse, specs
+from forms.convert import largest_id, specs
 from models.declare import Admin
 from models.scope import ScopedSession
 from models.search import search
-from rules.deadlines import local_day
-from rules.words import N_, LabelEnum, Problem, Problems
+from rules.words import Problems
+from views.filters import Filter, filters, where
 
 PAGE = 25
 LARGEST_PAGE = 100
 DEEPEST = 1_000_000
-
-
-class DueFilter(LabelEnum):
-    """How a limit is asked for in a filter."""
-
-    Overdue = "overdue", N_("Overdue")
-    Today = "today", N_("Due today")
-    Week = "week", N_("Due within 7 days")
+# Rows are counted up to here; beyond, the number is estimated (and said to be "about").
+COUNTED = 10_000
 
 
 @dataclass
 class Listing:
-    """What was asked, the rows of this page, and how many there are in all (within the scope)."""
+    """What was asked, the rows of this page, and how many there are in all (within the scope).
+
+    exact: total was counted; otherwise it is an estimate of two significant digits. more: another page follows.
+    """
 
     rows: list[Any]
-    total: int
     page: int
     size: int
-    sort: str
-    text: str
-    chosen: dict[str, list[str]] = field(default_factory=dict)
+    total: int = 0
+    exact: bool = True
+    more: bool = False
+    sort: str = ""
+    text: str = ""
+    filters: list[Filter] = field(default_factory=list)
     problems: Problems = field(default_factory=Problems)
 
     @property
@@ -53,8 +52,8 @@ class Listing:
         return self.first + len(self.rows) - 1 if self.rows else 0
 
     @property
-    def pages(self) -> int:
-        return max(1, -(-self.total // self.size))
+    def narrowed(self) -> bool:
+        return bool(self.text.strip()) or any(f.asked for f in self.filters)
 
 
 def whole(args: Mapping[str, str], name: str, default: int, largest: int) -> int:
@@ -64,36 +63,69 @@ def whole(args: Mapping[str, str], name: str, default: int, largest: int) -> int
 
 
 def listing(
-    s: ScopedSession, model: type[Any], args: MultiDict[str, str], now: datetime, *, fields: tuple[str, ...]
+    s: ScopedSession,
+    model: type[Any],
+    args: MultiDict[str, str],
+    now: datetime,
+    *,
+    fields: Sequence[str],
+    most: int = LARGEST_PAGE,
 ) -> Listing:
-    """Rows of *model* as *args* ask: ``q``, one argument per declared filter, ``sort``, ``page``, ``size``.
+    """Rows of *model* as *args* ask: ``q``, the declared filters (views/filters.py), ``sort``, ``page``, ``size``.
 
-    fields: the columns shown, whose references are loaded along.
+    fields: the columns shown, whose references are loaded along. Two statements: the ids of the page with the number
+    of rows, then the rows.
     """
     admin: Admin = model.__admin__
-    asked = Listing([], 0, whole(args, "page", 1, DEEPEST), whole(args, "size", PAGE, LARGEST_PAGE), "", "")
+    asked = Listing([], whole(args, "page", 1, DEEPEST), whole(args, "size", min(PAGE, most), most))
     asked.text = args.get("q", "")[:200]
-    where: list[ColumnElement[bool]] = [search(model, asked.text)] if asked.text.strip() else []
-    for name in admin.filter_names:
-        texts = [t for t in args.getlist(name)[:50] if t != ""]
-        if not texts:
-            continue
-        spec = specs(model)[name]
-        try:
-            where.append(condition(model, spec, texts, now))
-            asked.chosen[name] = texts
-        except BadValue as error:
-            asked.problems.append(error.problem)
+    asked.filters = filters(model, args, s)
     asked.sort = args.get("sort", "") if sortable(model, args.get("sort", "")) else admin.order
-    asked.total = s.scalar(select(func.count()).select_from(model).where(*where)) or 0
-    asked.page = min(asked.page, asked.pages)
-    # The page is found by its ids alone: joined at once, every row of the table would be joined before it is sorted.
-    page = select(model.id).where(*where).order_by(*order(model, asked.sort))
-    ids = [*s.scalars(page.limit(asked.size).offset((asked.page - 1) * asked.size))]
+    conditions = where(asked.filters, s, now, asked.problems)
+    if asked.text.strip():
+        conditions.append(search(model, asked.text))
+    ids = page_of_ids(s, model, asked, conditions)
     if ids:
-        rows = s.scalars(with_references(select(model).where(model.id.in_(ids)), model, fields))
+        # The page is found by its ids alone: joined at once, every row would be joined before any is sorted.
+        statement = with_references(select(model).where(model.id.in_(ids)), model, fields)
+        if asked.exact:
+            rows = [*s.scalars(statement)]
+        else:
+            told = s.execute(statement.add_columns(estimate(model, conditions))).all()
+            rows = [row for row, _ in told]
+            asked.total = max(rounded(told[0][1]), asked.last, COUNTED) if told else COUNTED
         asked.rows = sorted(rows, key=lambda row: ids.index(row.id))
     return asked
+
+
+def page_of_ids(s: ScopedSession, model: type[Any], asked: Listing, conditions: list[ColumnElement[bool]]) -> list[int]:
+    """The ids of the page, in order; sets total, exact, more, and the page itself where it lay behind the end."""
+    few = select(model.id).where(*conditions).limit(COUNTED + 1).subquery()
+    number = select(func.count()).select_from(few).scalar_subquery()
+    statement = select(model.id, number).where(*conditions).order_by(*order(model, asked.sort)).limit(asked.size + 1)
+    found = s.execute(statement.offset((asked.page - 1) * asked.size)).all()
+    if not found and asked.page > 1:
+        total = s.scalar(select(func.count()).select_from(few)) or 0
+        if total <= COUNTED:
+            asked.page = max(1, -(-total // asked.size))
+            found = s.execute(statement.offset((asked.page - 1) * asked.size)).all()
+    asked.total = found[0][1] if found else 0
+    asked.exact, asked.more = asked.total <= COUNTED, len(found) > asked.size
+    return [row_id for row_id, _ in found[: asked.size]]
+
+
+def estimate(model: type[Any], conditions: list[ColumnElement[bool]]) -> Any:
+    """How many rows there are, from how densely the first ones lie among the ids."""
+    first = select(model.id).where(*conditions).order_by(model.id).limit(COUNTED).subquery()
+    lowest, reached = select(func.min(model.id)).scalar_subquery(), select(func.max(first.c.id)).scalar_subquery()
+    highest = select(func.max(model.id)).scalar_subquery()
+    return cast(COUNTED * (highest - lowest + 1), Float) / (reached - lowest + 1)
+
+
+def rounded(number: float) -> int:
+    """Two significant digits: an estimate that looks exact would be believed."""
+    step = int(10 ** max(0, len(str(int(number))) - 2))
+    return round(number / step) * step
 
 
 def by_id(model: type[Any], pk: int) -> Select[Any]:
@@ -101,7 +133,7 @@ def by_id(model: type[Any], pk: int) -> Select[Any]:
     return select(model).where(model.id == pk if pk <= largest_id(model) else false())
 
 
-def with_references(statement: Select[Any], model: type[Any], fields: tuple[str, ...]) -> Select[Any]:
+def with_references(statement: Select[Any], model: type[Any], fields: Sequence[str]) -> Select[Any]:
     """Load along what the shown references are called: one statement for the page, not one for each row."""
     relations = inspect(model).relationships
     for name in fields:
@@ -119,44 +151,14 @@ def sortable(model: type[Any], sort: str) -> bool:
 
 
 def order(model: type[Any], sort: str) -> list[Any]:
-    column = getattr(model, sort.removeprefix("-"))
+    name = sort.removeprefix("-")
+    column = getattr(model, name)
+    spec = specs(model).get(name)
+    target: Admin | None = getattr(spec.target, "__admin__", None) if spec is not None else None
+    if spec is not None and spec.target is not None and target is not None:
+        # A reference is sorted as the list of its own registry is, not by its number.
+        other = aliased(spec.target)  # it may be this very table
+        key = getattr(other, target.order.removeprefix("-"))
+        column = select(key).where(other.id == column).correlate(model).scalar_subquery()
     # The id makes pages stable where many rows share a value.
     return [column.desc(), model.id.desc()] if sort.startswith("-") else [column, model.id]
-
-
-def condition(model: type[Any], spec: Spec, texts: list[str], now: datetime) -> ColumnElement[bool]:
-    column = getattr(model, spec.name)
-    if texts == ["empty"]:
-        return column.is_(None)  # type: ignore[no-any-return]
-    if spec.info.due:
-        return _due(model, column, DueFilter, spec, texts[0], now)
-    if spec.kind in ("choice", "reference"):
-        return column.in_([parse(spec, t) for t in texts])  # type: ignore[no-any-return]
-    if spec.kind == "integer":
-        return cast("ColumnElement[bool]", column > 0 if texts[0] == "some" else column == parse(spec, texts[0]))
-    if spec.kind == "moment":
-        start = parse(spec, f"{parse_day(spec, texts[0])}T00:00")
-        return (column >= start) & (column < start + timedelta(days=1))  # type: ignore[no-any-return]
-    return cast("ColumnElement[bool]", column == parse(spec, texts[0]))
-
-
-def parse_day(spec: Spec, text: str) -> Any:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a legal day has no zone
-    except ValueError:
-        problem = Problem(spec.name, "not_a_date", N_("This is not a date; write it as 2026-03-02."))
-        raise BadValue(problem) from None
-
-
-def _due(
-    model: type[Any], column: Any, choices: type[LabelEnum], spec: Spec, text: str, now: datetime
-) -> ColumnElement[bool]:
-    """A limit matters in the states in which it runs."""
-    admin: Admin = model.__admin__
-    today = local_day(now)
-    waiting = getattr(model, admin.life.field).in_(spec.info.due) if admin.life else true()
-    found = {"overdue": column < today, "today": column == today, "week": column.between(today, today + timedelta(7))}
-    if text not in found:
-        message = N_("“%(value)s” is not in the list.")
-        raise BadValue(Problem(spec.name, "not_in_list", message, {"value": text[:60]}))
-    return found[text] & waiting  # type: ignore[no-any-return]

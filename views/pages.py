@@ -1,31 +1,27 @@
-"""The few pages written by hand: sign-in, own account, language, workbench, verification of a letter."""
+"""The few pages written by hand: sign-in, own account, language, verification of a letter."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from flask import Response, flash, g, jsonify, redirect, render_template, request, session, url_for
 from flask_appbuilder import BaseView, expose
 from flask_babel import gettext
 from flask_login import login_user, logout_user
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from werkzeug.security import check_password_hash
 
 from config import LOCALES
 from forms.convert import UNSTORABLE
+from models import registries
 from models.account import Account, set_password
-from models.case import Case, CaseState
 from models.event import EventKind, record
-from models.item import Item
 from models.letter import Letter, LetterState
-from models.message import Message, MessageState
 from models.scope import door, everything
-from models.work_day import WorkDay
-from rules.deadlines import local_day
 from views import display
+from views.errors import kept_fields
 from views.listing import with_references
-from views.security import database, db, find_person, local_path, now
+from views.security import database, find_person, local_path, now
 
 SHORTEST_PASSWORD = 10
 
@@ -43,18 +39,21 @@ class SignIn(BaseView):
         if g.person is not None:
             return redirect(target)
         if request.method == "GET":
-            return render_template("login.html", target=target, username="", refused=False)
+            return render_template("login.html", target=target, username="", refused=False, kept="")
+        kept = request.form.get("kept", "")
         username = request.form.get("username", "")[:128]
         account = self.appbuilder.sm.auth_user_db(username, request.form.get("password", "")[:1000])
         person = find_person(account.id) if account is not None else None
         if person is None:
-            return render_template("login.html", target=target, username=username, refused=True), 401
+            return render_template("login.html", target=target, username=username, refused=True, kept=kept), 401
         locale = session.get("locale")
         session.clear()  # nothing that was set before the sign-in lives on
         if locale:
             session["locale"] = locale
         login_user(person)
         session["stamp"] = person.stamp
+        if (fields := kept_fields(kept)) and target != "/":
+            return render_template("resend.html", target=target, fields=fields)
         return redirect(target)
 
     @expose("/logout/", methods=["POST"])
@@ -78,7 +77,19 @@ class Language(BaseView):
 
 class MyAccount(BaseView):
     route_base = "/account"
+    default_view = "profile"
     base_permissions: list[str] = []  # noqa: RUF012
+
+    @expose("/")
+    def profile(self) -> Any:
+        """Who I am here: department, roles, and what is mine."""
+        if g.person is None:
+            return redirect(url_for("SignIn.login", next=request.path))
+        roles = sorted(display.role_label(name) for name in g.person.roles)
+        own = [
+            m.__admin__ for n, m in registries().items() if m.__admin__.owner == "owner_id" and g.scope.may(n, "list")
+        ]
+        return render_template("account.html", roles=roles, own=own)
 
     @expose("/password", methods=["GET", "POST"])
     def password(self) -> Any:
@@ -117,91 +128,6 @@ class MyAccount(BaseView):
         return errors
 
 
-class Workbench(BaseView):
-    route_base = ""
-    default_view = "index"
-    base_permissions: list[str] = []  # noqa: RUF012
-
-    @expose("/")
-    def index(self) -> Any:
-        if g.person is None:
-            return redirect(url_for("SignIn.login", next=request.full_path.rstrip("?")))
-        today = local_day(now())
-        calendar = display.calendar()
-        return render_template(
-            "workbench.html",
-            greeting=greeting(),
-            today=today,
-            workday=calendar.is_workday(today),
-            next_workday=calendar.next_workday(today),
-            stats=self.stats(today),
-            waiting=self.waiting(),
-            messages=self.messages(),
-            missing_year=self.missing_year(today),
-        )
-
-    @staticmethod
-    def stats(today: Any) -> list[dict[str, Any]]:
-        if not g.scope.may("cases", "list"):
-            return []
-        open_ = Case.state == CaseState.Received
-        overdue, due_today, received, gaps = (
-            db()
-            .execute(
-                select(
-                    func.count().filter(open_ & (Case.notice_due < today)),
-                    func.count().filter(open_ & (Case.notice_due == today)),
-                    func.count().filter(open_),
-                    select(func.count()).select_from(Item).where(Item.gap_count > 0).scalar_subquery(),
-                ).select_from(Case)
-            )
-            .one()
-        )
-        return [
-            {"label": gettext("Overdue"), "count": overdue, "tone": "bad", "args": {"notice_due": "overdue"}},
-            {"label": gettext("Due today"), "count": due_today, "tone": "warn", "args": {"notice_due": "today"}},
-            {"label": gettext("To be accepted"), "count": received, "tone": "", "args": {"state": "received"}},
-            {
-                "label": gettext("Items with gaps"),
-                "count": gaps,
-                "tone": "",
-                "args": {"gap_count": "some"},
-                "to": "items",
-            },
-        ]
-
-    @staticmethod
-    def waiting() -> list[Case]:
-        if not g.scope.may("cases", "list"):
-            return []
-        statement = select(Case).where(Case.state == CaseState.Received).order_by(Case.notice_due, Case.id).limit(12)
-        return [*db().scalars(with_references(statement, Case, ("item_id", "handler_id")))]
-
-    @staticmethod
-    def messages() -> list[Message]:
-        mine = (Message.recipient_id == g.person.id) & (Message.state == MessageState.Unread)
-        return [*db().scalars(select(Message).where(mine).order_by(Message.id.desc()).limit(6))]
-
-    @staticmethod
-    def missing_year(today: Any) -> int | None:
-        """From 1 November on, next year's arrangement should be in the calendar."""
-        if today.month < 11:
-            return None
-        following = today.year + 1
-        held = db().scalar(select(func.max(WorkDay.day)).where(WorkDay.provisional.is_(False)))
-        return following if held is None or held.year < following else None
-
-
-def greeting() -> str:
-    hour = (now() + timedelta(hours=8)).hour
-    name = g.person.name
-    if hour < 12:
-        return str(gettext("Good morning, %(name)s", name=name))
-    if hour < 18:
-        return str(gettext("Good afternoon, %(name)s", name=name))
-    return str(gettext("Good evening, %(name)s", name=name))
-
-
 class Verify(BaseView):
     """What the QR code of a letter leads to: open to everybody, tells nothing that the letter does not say."""
 
@@ -232,4 +158,4 @@ class Health(BaseView):
         return jsonify({"status": "ok"})
 
 
-PAGES = (Workbench, Language, MyAccount, Verify, Health)
+PAGES = (Language, MyAccount, Verify, Health)

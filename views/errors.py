@@ -1,0 +1,114 @@
+"""Errors as pages or problems in the reader's language; and forms that come too late, with nothing typed lost."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from flask import flash, g, redirect, render_template, request, url_for
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from models import registries
+from models.access import Person
+from models.database import is_busy
+from models.draft import LARGEST
+from models.scope import ANONYMOUS, Forbidden
+from rules.words import N_
+from views import display, security
+
+log = logging.getLogger(__name__)
+
+Sent = list[tuple[str, str]]
+
+
+def resent() -> Any | None:
+    """The answer to a form of ours that was sent after its sign-in or its token had ended: what was typed goes along,
+    through the sign-in where that is needed, and can be sent again. None for any other request.
+
+    Only for forms that a page of ours sent: a forged one finds nothing prepared.
+    """
+    form = [(n, v) for n, v in request.form.items(multi=True) if n != "csrf_token"]
+    known = request.blueprint in registries() and request.method == "POST"
+    if not known or not form or not from_here() or sum(len(v) for _, v in form) > LARGEST:
+        return None
+    g.scope, g.person = ANONYMOUS, None
+    path = request.full_path.rstrip("?")
+    if isinstance(current_user._get_current_object(), Person):
+        return render_template("resend.html", target=path, fields=form), 400
+    flash(display.tr(N_("Your sign-in has ended. Sign in again; what you entered is kept.")), "warn")
+    kept = json.dumps(form, ensure_ascii=False)
+    return render_template("login.html", target=path, username="", refused=False, kept=kept), 401
+
+
+def from_here() -> bool:
+    """Did a page of this very address send this request?"""
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin") or request.headers.get("Referer", "")
+    return site == "same-origin" if site else origin.startswith(request.host_url.rstrip("/"))
+
+
+def kept_fields(text: str) -> Sent:
+    """The fields that a sign-in page carried along; none for what we did not write."""
+    try:
+        found = json.loads(text) if 0 < len(text) < 2 * LARGEST else []
+        return [(str(name), str(value)) for name, value in found]
+    except (ValueError, TypeError):
+        return []
+
+
+# One table turns errors into a status, a title and a sentence.
+SENTENCES = {
+    400: (N_("This request could not be understood"), N_("Please go back and try again.")),
+    401: (N_("Please sign in"), N_("You need to sign in for this page.")),
+    403: (N_("Not permitted"), N_("Your role does not permit this. Your administrator can tell you who may do it.")),
+    404: (N_("Not found"), N_("There is no such page, or you may not see it.")),
+    405: (N_("Not possible here"), N_("This page cannot be used in this way.")),
+    413: (N_("Too large"), N_("This upload is larger than what is permitted.")),
+    429: (N_("Too many attempts"), N_("Please wait a minute and try again.")),
+    500: (N_("Something went wrong"), N_("The error has been recorded. Nothing you entered before was changed.")),
+    503: (N_("Busy"), N_("Somebody else is writing just now. Please try again in a moment.")),
+}
+
+
+def say_error(error: Exception) -> Any:
+    """Every error as a page in the reader's language, or as problems for REST. None is swallowed."""
+    # The page about an error must not wait for the database, or fail with the transaction that just broke.
+    security.close_session()
+    g.asks_nothing = True
+    status = 500
+    if isinstance(error, HTTPException) and getattr(error, "response", None) is not None:
+        return error.response
+    if isinstance(error, CSRFError):
+        if sent := resent():
+            return sent
+        status = 400
+        title, sentence = N_("This form is no longer valid"), N_("Please go back, reload the page and send it again.")
+    else:
+        if isinstance(error, Forbidden):
+            status = 403
+        elif isinstance(error, OperationalError) and is_busy(error):
+            status = 503
+        elif isinstance(error, HTTPException) and error.code is not None:
+            if error.code < 400:
+                return error
+            status = error.code
+        if status == 500:
+            log.error("unhandled error on %s %s", request.method, request.path, exc_info=error)
+        title, sentence = SENTENCES.get(status, SENTENCES[400])
+    if status == 401 and not request.path.startswith("/api/"):
+        flash(display.tr(sentence), "warn")
+        return redirect(url_for("SignIn.login", next=request.full_path.rstrip("?") if request.method == "GET" else "/"))
+    if not hasattr(g, "scope"):
+        g.scope, g.person = ANONYMOUS, None
+    if request.path.startswith("/api/"):
+        code = {400: "bad_request", 401: "unauthorised", 403: "forbidden", 404: "not_found", 405: "method"}.get(
+            status, "error"
+        )
+        if isinstance(error, CSRFError):
+            code = "csrf"
+        return {"problems": [{"field": None, "code": code, "message": display.tr(sentence)}]}, status
+    return render_template("error.html", title=display.tr(title), sentence=display.tr(sentence), status=status), status

@@ -1,0 +1,175 @@
+"""What happened to a row: Events in words, field by field; and the row as it was on a day."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from flask import g
+from sqlalchemy import inspect, select
+from sqlalchemy.orm.attributes import set_committed_value
+
+from forms.convert import Spec, specs
+from models.account import Account
+from models.declare import Admin
+from models.event import Event, EventKind
+from models.scope import UNSCOPED
+from models.write import STAMPS
+from rules.deadlines import SHANGHAI
+from views import display
+from views.security import db
+
+PAGE = 50
+LONG = 60  # characters from which on two texts are compared word by word
+MOST_COMPARED = 4_000
+
+
+@dataclass(frozen=True)
+class Past:
+    """One Event as it is told: who (a name, "" for the system), when, what, and the stored differences."""
+
+    seq: int
+    at: datetime
+    kind: EventKind
+    action: str | None
+    who: str
+    batch: str | None
+    changes: Mapping[str, Any]
+
+
+def past_of(row: Any, *, page: int = 1, size: int = PAGE) -> list[Past]:
+    """The Events about *row* that this person may read, newest first, in one statement.
+
+    Names of people are told whoever's they are: a record without its author would be none. So the lookup runs past
+    the scope, and says for itself which Events are in reach.
+    """
+    reading = g.scope.reading("events")
+    if reading is None:
+        return []
+    admin: Admin = type(row).__admin__
+    found = db().execute(
+        select(
+            Event.seq, Event.at, Event.kind, Event.action, Account.last_name, Account.first_name, Event.batch,
+            Event.changes,
+        )
+        .outerjoin(Account, Account.id == Event.actor_id)
+        .where(Event.subject_type == admin.name, Event.subject_id == row.id, g.scope.criteria(Event, reading))
+        .order_by(Event.seq.desc())
+        .limit(size)
+        .offset((page - 1) * size),
+        execution_options={UNSCOPED: True},
+    )  # fmt: skip
+    return [
+        Past(seq, at, kind, action, f"{last or ''}{first or ''}", batch, changes)
+        for seq, at, kind, action, last, first, batch, changes in found
+    ]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A field before and after, in words. marks: for long texts (tone, piece) in order, tone one of del, ins, ''."""
+
+    label: str
+    before: str
+    after: str
+    marks: tuple[tuple[str, str], ...] = ()
+
+
+def differences(model: type[Any], changes: Mapping[str, Any]) -> list[Difference]:
+    found = []
+    known = specs(model)
+    for name, (old, new) in changes.items():
+        spec = known.get(name)
+        if spec is None or spec.kind == "json":
+            continue
+        before, after = display.said(spec, old), display.said(spec, new)
+        found.append(Difference(display.tr(spec.label), before, after, marks(before, after)))
+    return found
+
+
+def marks(before: str, after: str) -> tuple[tuple[str, str], ...]:
+    """What was struck out and what was put in; nothing for short texts, which are read faster side by side."""
+    if not before or not after or max(len(before), len(after)) < LONG or len(before) + len(after) > MOST_COMPARED:
+        return ()
+    pieces: list[tuple[str, str]] = []
+    for tag, a, b, c, d in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if tag == "equal":
+            pieces.append(("", before[a:b]))
+            continue
+        pieces += [(tone, text) for tone, text in (("del", before[a:b]), ("ins", after[c:d])) if text]
+    return tuple(pieces)
+
+
+def prefetch(model: type[Any], events: Iterable[Past]) -> None:
+    """Load the rows that differences of references speak of, one statement for each registry."""
+    wanted: dict[type[Any], set[int]] = {}
+    known = specs(model)
+    for event in events:
+        for name, pair in event.changes.items():
+            spec = known.get(name)
+            if spec is None or spec.target is None:
+                continue
+            for value in pair:
+                wanted.setdefault(spec.target, set()).update(value if isinstance(value, list) else [value])
+    for target, ids in wanted.items():
+        # Kept alive by the request, or the session would let go of them before they are asked for.
+        g.setdefault("prefetched", []).extend(db().scalars(select(target).where(target.id.in_(ids - {None}))))
+
+
+def as_it_was(row: Any, day: date) -> Any | None:
+    """A copy of *row* as it stood at the end of *day* (in China); None when it did not exist yet.
+
+    Taken back Event by Event from how it stands now. The copy belongs to no session.
+    """
+    end = datetime.combine(day + timedelta(days=1), time(), SHANGHAI)
+    model = type(row)
+    known = specs(model)
+    values = {n: [o.id for o in getattr(row, n)] if s.kind == "many" else getattr(row, n) for n, s in known.items()}
+    page = 1
+    while events := past_of(row, page=page):
+        for event in events:
+            if event.at < end:
+                return _copy(row, values)
+            if event.kind is EventKind.Created:
+                return None
+            for name, (old, _) in event.changes.items():
+                if name in known:
+                    values[name] = typed(known[name], old)
+        page += 1
+    made = getattr(row, "created_at", None)
+    return _copy(row, values) if made is None or made < end else None
+
+
+def typed(spec: Spec, value: Any) -> Any:
+    """The value of a column from how an Event holds it."""
+    if value is None:
+        return None
+    if spec.choices is not None:
+        return next((m for m in spec.choices if m.value == value), None)
+    if spec.kind == "moment":
+        return datetime.fromisoformat(value)
+    if spec.kind == "date":
+        return date.fromisoformat(value)
+    return value
+
+
+def _copy(row: Any, values: Mapping[str, Any]) -> Any:
+    model = type(row)
+    copy = model()
+    relations = inspect(model).relationships
+    for name, value in values.items():
+        spec = specs(model)[name]
+        if spec.kind == "many":
+            set_committed_value(copy, name, [o for i in value or () if (o := db().get(spec.target, i)) is not None])
+            continue
+        set_committed_value(copy, name, value)
+        relation = name.removesuffix("_id")
+        if spec.target is not None and relation in relations:
+            set_committed_value(copy, relation, db().get(spec.target, value) if value is not None else None)
+    for name in ("id", *STAMPS):
+        if hasattr(model, name):
+            set_committed_value(copy, name, getattr(row, name))
+    return copy

@@ -1,0 +1,234 @@
+"""List, tree, show, history, picker and file of every registry: all that only reads, and what is kept about lists."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import date
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+from flask import Response, abort, flash, g, jsonify, redirect, request, url_for
+from flask_appbuilder import expose
+from flask_babel import gettext
+from sqlalchemy import exists, or_, select
+from sqlalchemy.orm import aliased, undefer
+
+from forms.convert import specs
+from models.declare import Admin, Role
+from models.saved_view import LAYOUT, SavedView
+from models.search import search
+from models.tree import is_tree
+from models.write import save
+from views import blocks, display
+from views.history import as_it_was, differences, past_of, prefetch
+from views.listing import by_id, listing, whole
+from views.registry import PK, Registry, number, steps_of
+from views.security import commit, db, demand, now
+
+MOST_CHOICES = 20
+MOST_BRANCH = 500
+RECENT = 6
+# Arguments of a list's address that say where one is, not what is asked.
+PASSING = frozenset({"page", "view", "csrf_token"})
+
+
+class Reading(Registry):
+    # --- lists ---------------------------------------------------------------------------------------------------
+
+    @expose("/")
+    def list(self) -> str:
+        demand(self.admin.name, "list")
+        views = [*db().scalars(select(SavedView).where(SavedView.subject_type == self.admin.name))]
+        view = next((v for v in views if v.id == number(request.args.get("view", ""))), None)
+        layout = view or next((v for v in views if v.is_layout and v.owner_id == g.scope.actor), None)
+        cells = blocks.chosen_cells(self.model, layout.chosen if layout else None)
+        found = listing(db(), self.model, request.args, now(), fields=blocks.flat(cells))
+        for problem in found.problems:
+            flash(display.problem_text(problem), "bad")
+        return self.page(
+            "list.html",
+            found=found,
+            cells=cells,
+            columns=blocks.column_heads(self.model, found.sort, cells),
+            choices=[(cell, blocks.cell_label(self.model, cell)) for cell in blocks.cell_choices(self.model)],
+            chips=[(f, f.said(db())) for f in found.filters if f.asked],
+            bulk=[s for s in steps_of(self.admin) if s.bulk and g.scope.may(self.admin.name, s.name)],
+            view=view,
+            views=sorted((v for v in views if not v.is_layout), key=lambda v: v.name),
+            query=urlencode([(k, v) for k, v in request.args.items(multi=True) if k not in PASSING and v]),
+            roles=[r for r in Role if g.scope.roles & {r.value, Role.Administrator.value}],
+            tree=is_tree(self.model),
+        )
+
+    @expose("/views", methods=["POST"])
+    def keep_view(self) -> Any:
+        """Keep the columns (no name given) or the whole question under a name; the same name is replaced."""
+        demand(self.admin.name, "list")
+        name = request.form.get("name", "").strip() or LAYOUT
+        query = request.form.get("query", "")
+        chosen = [c for c in request.form.getlist("cell") if c in blocks.cell_choices(self.model)]
+        mine = (SavedView.owner_id == g.scope.actor) & (SavedView.subject_type == self.admin.name)
+        held = db().scalars(select(SavedView).where(mine, SavedView.name == name)).one_or_none()
+        back = f"{url_for(f'{self.endpoint}.list')}?{query}"
+        row = held or SavedView()
+        values: dict[str, Any] = {"chosen": chosen or None}
+        if held is None:
+            values |= {"subject_type": self.admin.name, "name": name}
+        if name != LAYOUT:
+            shared = next((r for r in Role if r.value == request.form.get("shared_with")), None)
+            values |= {"query": query[:4000], "shared_with": shared}
+        problems = save(
+            db(), row, values, now=now(), expected_version=row.version, also=("chosen", "subject_type", "query")
+        )
+        if problems.errors:
+            self.flash_view_problems(problems)
+            return redirect(back)
+        commit()
+        if name == LAYOUT:
+            return redirect(back)
+        flash(gettext("The view “%(name)s” is kept.", name=name), "ok")
+        return redirect(f"{url_for(f'{self.endpoint}.list')}?{urlencode([*parse_qsl(query), ('view', row.id)])}")
+
+    @staticmethod
+    def flash_view_problems(problems: Any) -> None:
+        for line, _ in display.problem_lines(problems, SavedView):
+            flash(line, "bad")
+
+    @expose("/tree")
+    def tree(self) -> str:
+        """The rows one below the other, opened down to ``at``; with ``part`` the branch below it alone."""
+        demand(self.admin.name, "list")
+        if not is_tree(self.model):
+            abort(404)
+        at = number(request.args.get("at", ""))
+        top = self.row(at) if at is not None else None
+        chain = [int(part) for part in (top.path or "").strip("/").split("/") if part] if top is not None else []
+        part = bool(request.args.get("part")) and top is not None
+        branches = self.branches([chain[-1]] if part else [None, *chain])
+        return self.page(
+            "branch.html" if part else "tree.html",
+            branches=branches,
+            top=top,
+            chain=chain,
+            tree=True,
+            cells=self.under(),
+        )
+
+    def branches(self, parents: Any) -> dict[int | None, Any]:
+        """parent id → [(row, does it have rows below)] for each of *parents*."""
+        model = self.model
+        below = aliased(model)
+        ids = [p for p in parents if p is not None]
+        wanted = [model.parent_id.in_(ids)] if ids else []
+        if None in parents:
+            wanted.append(model.parent_id.is_(None))
+        statement = (
+            select(model, exists().where(below.parent_id == model.id).correlate(model).label("more"))
+            .where(or_(*wanted))
+            .order_by(model.parent_id, getattr(model, self.admin.order.removeprefix("-")))
+            .limit(MOST_BRANCH)
+        )
+        found: dict[int | None, Any] = {}
+        for row, more in db().execute(statement):
+            found.setdefault(row.parent_id, []).append((row, more))
+        return found
+
+    def under(self) -> tuple[str, ...]:
+        """What stands beside the name of a row in the tree."""
+        known = specs(self.model)
+        names = [n for n in blocks.flat(self.admin.list_cells) if n != self.admin.label and n in known]
+        return tuple(n for n in names if known[n].kind in ("text", "choice"))[:3]
+
+    # --- one row -------------------------------------------------------------------------------------------------
+
+    @expose(f"/{PK}")
+    def show(self, pk: int) -> str:
+        demand(self.admin.name, "show")
+        row = self.row(pk, self.admin.field_names)
+        tabs = blocks.tabs(row)
+        context: dict[str, Any] = {
+            "row": row,
+            "tabs": [t for t in tabs if t.admin.name not in self.admin.inline],
+            "tab": request.args.get("tab", ""),
+            "under": [t for n in self.admin.list_cells[0][1:] if (t := display.cell(row, n).text)],
+            "file": blocks.has_file(row),
+            "subject": blocks.subject_of(row),
+            "told": g.scope.reading("events") is not None,
+        }
+        if on := self.day_asked():
+            return self.page("past.html", on=on, groups=self.groups_on(row, on), **context)
+        if context["tab"] == "history" and context["told"]:
+            page = whole(request.args, "page", 1, 10_000)
+            events = past_of(row, page=page)
+            prefetch(self.model, events)
+            told = [(e, differences(self.model, e.changes)) for e in events]
+            return self.page("history.html", events=told, page=page, more=len(events) == 50, **context)
+        if tab := next((t for t in context["tabs"] if t.admin.name == context["tab"]), None):
+            found = blocks.related(tab, row, request.args)
+            heads = blocks.column_heads(tab.model, found.sort, tab.cells)
+            return self.page("related.html", chosen=tab, found=found, columns=heads, **context)
+        events = past_of(row, size=50)
+        return self.page(
+            "show.html",
+            groups=[(grp.title, facts) for grp in self.admin.groups if (facts := blocks.facts(row, grp.names))],
+            steps=blocks.steps(row, events),
+            clocks=blocks.clocks(row),
+            buttons=blocks.buttons(row),
+            events=events[:RECENT],
+            older=len(events) > RECENT,
+            inline=[(t, *blocks.newest(t, row)) for t in tabs if t.admin.name in self.admin.inline],
+            **context,
+        )
+
+    @staticmethod
+    def day_asked() -> date | None:
+        with suppress(ValueError):
+            return date.fromisoformat(request.args.get("on", ""))
+        return None
+
+    def groups_on(self, row: Any, on: date) -> Any:
+        """The row's sections as they stood on that day; None when the row was not there yet, or the person may not
+        read Events."""
+        if g.scope.reading("events") is None:
+            abort(403)
+        then = as_it_was(row, on)
+        if then is None:
+            return None
+        return [(grp.title, facts) for grp in self.admin.groups if (facts := blocks.facts(then, grp.names))]
+
+    @expose(f"/{PK}/file")
+    def file(self, pk: int) -> Response:
+        """The stored bytes of a row that holds a file (letters); shown inline because we made it ourselves."""
+        demand(self.admin.name, "show")
+        if self.admin.file is None:
+            abort(404)
+        column = getattr(self.model, self.admin.file)
+        row = db().scalars(by_id(self.model, pk).options(undefer(column))).one_or_none()
+        data = getattr(row, self.admin.file) if row is not None else None
+        if data is None:
+            abort(404)
+        answer = Response(data, mimetype="application/pdf")
+        # Headers are Latin-1: a Chinese name goes in the extended form (RFC 6266).
+        name = quote(f"{display.label_of(row)}.pdf", safe="")
+        answer.headers["Content-Disposition"] = f"inline; filename=letter.pdf; filename*=UTF-8''{name}"
+        return answer
+
+    @expose("/pick/<name>")
+    def pick(self, name: str) -> Response:
+        """Suggestions for a reference field of this registry, from what the person may read of its target."""
+        demand(self.admin.name, "list", "show", "add", "edit")
+        spec = specs(self.model).get(name)
+        if spec is None or spec.target is None or not hasattr(spec.target, "__admin__"):
+            abort(404)
+        target: Admin = spec.target.__admin__
+        if g.scope.reading(target.name) is None:
+            return jsonify({"choices": []})
+        statement = select(spec.target).where(search(spec.target, request.args.get("q", ""))).limit(MOST_CHOICES)
+        found = db().scalars(statement.order_by(getattr(spec.target, target.order.removeprefix("-"))))
+        return jsonify({"choices": [self.choice(target, row) for row in found]})
+
+    @staticmethod
+    def choice(target: Admin, row: Any) -> dict[str, Any]:
+        extra = [n for n in target.list_cells[0] if n != target.label and n in specs(type(row))]
+        note = " · ".join(t for n in extra[:2] if (t := display.cell(row, n).text))
+        return {"id": row.id, "label": display.label_of(row), "note": note}

@@ -1,0 +1,80 @@
+"""What the pages of every registry share: which model they are of, its rows within reach, how a page is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from flask import abort, flash, g, redirect, render_template, url_for
+from flask_appbuilder import BaseView
+
+from forms.convert import LARGEST_ID, specs
+from models.declare import Action, Admin
+from rules.lifecycle import Move
+from rules.words import Problems
+from views import display
+from views.listing import by_id, with_references
+from views.security import commit, db, local_path
+
+PK = f"<int(max={LARGEST_ID}):pk>"
+
+
+class Registry(BaseView):
+    model: ClassVar[type[Any]]
+    admin: ClassVar[Admin]
+    default_view = "list"
+
+    def row(self, pk: int, fields: Sequence[str] = ()) -> Any:
+        """The row, or 404: what lies out of reach cannot be told from what does not exist."""
+        statement = with_references(by_id(self.model, pk), self.model, tuple(fields))
+        return db().scalars(statement).one_or_none() or abort(404)
+
+    def row_for(self, verb: str, pk: int, fields: Sequence[str] = ()) -> Any:
+        """The row, if *verb* may be done on it; 403 where it may only be seen."""
+        row = self.row(pk, fields)
+        if not g.scope.covers(verb, row):
+            abort(403)
+        return row
+
+    def page(self, template: str, **context: Any) -> str:
+        return render_template(
+            template, admin=self.admin, model=self.model, specs=specs(self.model), endpoint=self.endpoint, **context
+        )
+
+    def find(self, action: str) -> Move | Action:
+        """The declared move or action of that name, or 404."""
+        return step_of(self.admin, action) or abort(404)
+
+    def done(self, row: Any, words: str, problems: Problems) -> Any:
+        commit()
+        flash(words, "ok")
+        self.flash_problems(problems)
+        shown = g.scope.may(self.admin.name, "show")
+        return redirect(url_for(f"{self.endpoint}.show", pk=row.id) if shown else url_for(f"{self.endpoint}.list"))
+
+    def back(self, target: str | None) -> Any:
+        """To *target* when it is a path of ours, else to the list."""
+        path = local_path(target)
+        return redirect(path if path != "/" else url_for(f"{self.endpoint}.list"))
+
+    def flash_problems(self, problems: Problems) -> None:
+        known = specs(self.model)
+        for problem in problems:
+            text = display.problem_text(problem)
+            if problem.field and problem.field in known:
+                text = display.labelled(display.tr(known[problem.field].label), text)
+            flash(text, "warn" if problem.warning else "bad")
+
+
+def steps_of(admin: Admin) -> list[Move | Action]:
+    """Everything that can be done with a row besides editing it, in declared order."""
+    return [*(admin.life.moves if admin.life else ()), *admin.actions]
+
+
+def step_of(admin: Admin, name: str) -> Move | Action | None:
+    return next((step for step in steps_of(admin) if step.name == name), None)
+
+
+def number(text: str) -> int | None:
+    """An id or a version as an address or a form carries it; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -1,0 +1,351 @@
+"""Add, edit, delete, moves, bulk moves and drafts of every registry: all that writes goes through the two doors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from flask import abort, flash, g, jsonify, redirect, request, url_for
+from flask_appbuilder import expose
+from flask_babel import gettext
+from sqlalchemy import UniqueConstraint, inspect, select
+from werkzeug.datastructures import MultiDict
+
+from forms.convert import Spec, specs, to_input
+from forms.fields import RowForm, defaults, editable, row_form
+from models import draft
+from models.declare import Action
+from models.scope import Forbidden
+from models.workflow import act, move
+from models.write import remove, save
+from rules.lifecycle import Move
+from rules.words import Problems, Told
+from views import display
+from views.history import past_of
+from views.registry import PK, Registry, number
+from views.security import commit, db, demand, now
+
+MOST_BULK = 200
+MOST_OPTIONS = 200
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A field that two people changed: what stands now, and what was typed here. kept: which of both is ticked."""
+
+    spec: Spec
+    theirs: str
+    mine: str
+    raw: tuple[str, ...]
+
+
+@dataclass
+class Outcome:
+    """What became of one row of a bulk action. words: why it was refused; none when it was done."""
+
+    label: str
+    pk: int | None
+    words: str = ""
+    answer: str = ""
+
+
+class Writing(Registry):
+    # --- add and edit --------------------------------------------------------------------------------------------
+
+    @expose("/new", methods=["GET", "POST"])
+    def add(self) -> Any:
+        demand(self.admin.name, "add")
+        names = editable(self.model, self.admin.field_names, new=True)
+        row = self.model()
+        if request.method == "GET":
+            if kept := self.draft_asked(0):
+                return self.form_page(row_form(self.model, names)(MultiDict(kept.typed)), row)
+            return self.form_page(row_form(self.model, names)(data=self.first_values(names)), row)
+        form = row_form(self.model, names)(request.form)
+        problems = self.saved(row, form, None)
+        if problems.errors:
+            return self.form_page(form, row, problems)
+        draft.forget(db(), self.admin.name, 0)
+        return self.done(row, gettext("Saved."), problems)
+
+    @expose(f"/{PK}/edit", methods=["GET", "POST"])
+    def edit(self, pk: int) -> Any:
+        demand(self.admin.name, "edit")
+        row = self.row_for("edit", pk, self.admin.field_names)
+        names = editable(self.model, self.admin.field_names, new=False)
+        form_class = row_form(self.model, names)
+        if request.method == "GET":
+            if kept := self.draft_asked(pk):
+                return self.form_page(form_class(MultiDict(kept.typed)), row, typed=MultiDict(kept.typed))
+            return self.form_page(form_class(obj=row), row)
+        form = form_class(self.taken_over(row, names))
+        problems = self.saved(row, form, version_asked())
+        if is_stale(problems):
+            db().refresh(row)
+            return self.conflict_page(form, row, names)
+        if problems.errors:
+            return self.form_page(form, row, problems)
+        draft.forget(db(), self.admin.name, pk)
+        return self.done(row, gettext("Saved."), problems)
+
+    def taken_over(self, row: Any, names: Sequence[str]) -> MultiDict[str, str]:
+        """What was sent, with the other's value wherever the person chose it in a conflict."""
+        sent = MultiDict(request.form)
+        for name in names:
+            if sent.get(f"take-{name}") == "theirs":
+                sent.setlist(name, inputs(specs(self.model)[name], getattr(row, name)))
+        return sent
+
+    def conflict_page(self, form: RowForm, row: Any, names: Sequence[str]) -> Any:
+        """Somebody else changed the row meanwhile: both versions side by side, for each field that both changed.
+
+        What only the other changed is taken over into the form; what only this person changed stays as typed.
+        """
+        seen = dict(part.partition("=")[::2] for part in request.form.get("seen", "").split(";"))
+        conflicts = []
+        for name in names:
+            field, spec = form._fields[name], specs(self.model)[name]
+            theirs = inputs(spec, getattr(row, name))
+            if theirs == field.raw or digest(theirs) == seen.get(name):
+                continue
+            if digest(field.raw) == seen.get(name):
+                field.process_data(getattr(row, name))
+                continue
+            texts = [self.in_words(spec, field, row, side) for side in ("theirs", "mine")]
+            conflicts.append(Conflict(spec, texts[0], texts[1], tuple(field.raw)))
+        return self.form_page(form, row, Problems(), conflicts=conflicts, events=past_of(row, size=3)), 409
+
+    def in_words(self, spec: Spec, field: Any, row: Any, side: str) -> str:
+        if side == "theirs":
+            cell = display.cell(row, spec.name, masked=False)
+            return cell.text or "—"
+        if field.problem is not None or field.data is None:
+            return field.text or "—"
+        data = getattr(field.data, "value", field.data)
+        return display.said(spec, data.isoformat() if hasattr(data, "isoformat") else data) or "—"
+
+    def saved(self, row: Any, form: RowForm, version: int | None) -> Problems:
+        problems = form.conversion_problems()
+        if not problems.errors:
+            problems = save(db(), row, form.values(), now=now(), expected_version=version)
+        return problems
+
+    def first_values(self, names: Sequence[str]) -> dict[str, Any]:
+        """What a new form begins with: defaults, what the address carried, what stands in the row it is a copy of."""
+        found = defaults(self.model, names, request.args)
+        if (copied := number(request.args.get("copy", ""))) is not None:
+            found |= self.copy_of(self.row(copied, names), names)
+        for name in names:
+            spec = specs(self.model)[name]
+            if spec.kind == "moment" and spec.required:
+                found.setdefault(name, now())
+            if spec.kind == "reference" and spec.target is not None and spec.required and name == "department_id":
+                found.setdefault(name, g.scope.department)
+        return found
+
+    def copy_of(self, row: Any, names: Sequence[str]) -> dict[str, Any]:
+        """The values of *row* for a new one: without what must differ, and without personal data one sees masked."""
+        demand(self.admin.name, "show")
+        constraints = [c for c in self.model.__table__.constraints if isinstance(c, UniqueConstraint)]
+        unique = {[*c.columns][-1].name for c in constraints}
+        hidden = () if g.scope.covers("edit", row) else [n for n in names if specs(self.model)[n].info.personal]
+        return {n: getattr(row, n) for n in names if n not in unique and n not in hidden}
+
+    @expose(f"/{PK}/delete", methods=["POST"])
+    def delete(self, pk: int) -> Any:
+        demand(self.admin.name, "delete")
+        row = self.row_for("delete", pk)
+        problems = remove(db(), row, now=now(), expected_version=version_asked())
+        if problems.errors:
+            self.flash_problems(problems)
+            return redirect(url_for(f"{self.endpoint}.show", pk=pk))
+        commit()
+        flash(gettext("Deleted."), "ok")
+        return self.back(request.form.get("next"))
+
+    # --- drafts --------------------------------------------------------------------------------------------------
+
+    @expose("/draft", methods=["POST"])
+    @expose(f"/{PK}/draft", methods=["POST"])
+    def keep_draft(self, pk: int = 0) -> Any:
+        """Keep what stands in an unsent form; a script of the page asks for it every few seconds of typing."""
+        demand(self.admin.name, "edit" if pk else "add")
+        label = display.label_of(self.row_for("edit", pk)) if pk else display.tr(self.admin.add_label)
+        names = {*editable(self.model, self.admin.field_names, new=not pk), "version", "seen"}
+        typed = {name: request.form.getlist(name) for name in request.form if name in names}
+        kept = draft.keep(db(), self.admin.name, pk, typed, label, now())
+        if kept is None:
+            return jsonify({"kept": None}), 413
+        commit()
+        return jsonify({"kept": gettext("Draft kept %(when)s", when=display.moment(kept.saved_at))})
+
+    def draft_asked(self, pk: int) -> draft.Draft | None:
+        return draft.find(db(), self.admin.name, pk) if request.args.get("draft") else None
+
+    # --- moves and actions ---------------------------------------------------------------------------------------
+
+    @expose(f"/{PK}/do/<action>", methods=["GET", "POST"])
+    def do(self, pk: int, action: str) -> Any:
+        step = self.find(action)
+        demand(self.admin.name, action)
+        row = self.row_for(action, pk)
+        form_class = row_form(self.model, step.asks)
+        if request.method == "GET":
+            return self.action_page(step, [row], form_class())
+        form = form_class(request.form)
+        problems, answer = self.carried_out(step, row, form, version_asked())
+        if problems.errors:
+            return self.action_page(step, [row], form, problems)
+        if isinstance(answer, str):
+            commit()
+            return self.page("answer.html", row=row, step=step, answer=answer)
+        words = gettext("“%(action)s” is done.", action=display.tr(step.label))
+        return self.done(row, " ".join([words, display.told(answer)] if answer else [words]), problems)
+
+    @expose("/do/<action>", methods=["POST"])
+    def do_many(self, action: str) -> Any:
+        """One move or action on the chosen rows, each by itself: some may be refused while the others go through.
+
+        A first request leads to a page that asks for what is needed and for consent; the one it sends carries it out.
+        """
+        step = self.find(action)
+        demand(self.admin.name, action)
+        if not step.bulk:
+            abort(404)
+        chosen = [text.partition(":")[::2] for text in request.form.getlist("row")[:MOST_BULK]]
+        ids = [known for pk, _ in chosen if (known := number(pk)) is not None]
+        form = row_form(self.model, step.asks)(request.form if "sure" in request.form else None)
+        if not chosen:
+            flash(gettext("Choose some rows first."), "warn")
+            return self.back(request.form.get("next"))
+        rows = {row.id: row for row in db().scalars(select(self.model).where(self.model.id.in_(ids)))}
+        if "sure" not in request.form and (step.asks or step.confirm):
+            return self.action_page(step, [rows[i] for i in ids if i in rows], form, many=True)
+        if (problems := form.conversion_problems()).errors:
+            return self.action_page(step, [rows[i] for i in ids if i in rows], form, problems, many=True)
+        outcomes = []
+        for pk, version in chosen:
+            row = rows.get(number(pk) or 0)
+            if row is None:
+                outcomes.append(Outcome(pk[:19], None, gettext("There is no such row, or you may not see it.")))
+                continue
+            outcome = Outcome(display.label_of(row), row.id)
+            try:
+                found, answer = self.carried_out(step, row, form, number(version))
+                outcome.words = " ".join(display.problem_text(p) for p in found.errors)
+                outcome.answer = display.told(answer)
+            except Forbidden:
+                outcome.words = gettext("Not permitted")
+            outcomes.append(outcome)
+        commit()
+        done = sum(not outcome.words for outcome in outcomes)
+        return self.page("results.html", step=step, outcomes=outcomes, done=done, next=request.form.get("next"))
+
+    def carried_out(
+        self, step: Move | Action, row: Any, form: RowForm, version: int | None
+    ) -> tuple[Problems, str | Told | None]:
+        problems = form.conversion_problems()
+        if problems.errors:
+            return problems, None
+        if isinstance(step, Action):
+            return act(db(), row, step, now=now(), given=form.values(), expected_version=version)
+        return move(db(), row, step.name, now=now(), given=form.values(), expected_version=version), None
+
+    # --- pages ---------------------------------------------------------------------------------------------------
+
+    def form_page(
+        self, form: RowForm, row: Any, problems: Problems | None = None, *, typed: Any = None, **context: Any
+    ) -> Any:
+        new = inspect(row).transient or inspect(row).pending
+        fields = [(g.title, [f for n in g.names if (f := form._fields.get(n)) is not None]) for g in self.admin.groups]
+        aside = {c.spec.name for c in context.get("conflicts", ())}
+        shown = [(title, [f for f in group if f.spec.name not in aside]) for title, group in fields]
+        sent = typed if typed is not None else request.form
+        stored = None if new else {n: digest(inputs(f.spec, getattr(row, n))) for n, f in form._fields.items()}
+        # A form that comes back with problems, or from a draft, is still about the version it was opened on.
+        back = bool(problems) or typed is not None
+        seen = sent.get("seen", "") if back else ";".join(f"{n}={d}" for n, d in (stored or {}).items())
+        pk = None if new else row.id
+        body = self.page(
+            "form.html",
+            row=None if new else row,
+            form=form,
+            groups=[(title, group) for title, group in shown if group],
+            problems=problems or Problems(),
+            version=number(sent.get("version", "")) if back else getattr(row, "version", None) if not new else None,
+            seen=seen,
+            picked=self.picked(form),
+            waiting=self.waiting(pk or 0) if request.method == "GET" and not request.args.get("draft") else None,
+            draft_path=url_for(f"{self.endpoint}.keep_draft", **({"pk": pk} if pk else {})),
+            **{"conflicts": [], "events": [], **context},
+        )
+        return (body, 422) if problems else body
+
+    def waiting(self, pk: int) -> draft.Draft | None:
+        """The draft that this person left in this form."""
+        return draft.find(db(), self.admin.name, pk)
+
+    def action_page(
+        self,
+        step: Move | Action,
+        rows: Sequence[Any],
+        form: RowForm,
+        problems: Problems | None = None,
+        *,
+        many: bool = False,
+    ) -> Any:
+        stale = problems is not None and is_stale(problems)
+        events = past_of(rows[0], size=1) if stale else []
+        versions = {row.id: getattr(row, "version", None) for row in rows}
+        if problems and not stale and not many:
+            versions = {row.id: version_asked() for row in rows}
+        body = self.page(
+            "action.html",
+            row=None if many else rows[0],
+            rows=rows,
+            step=step,
+            form=form,
+            problems=problems or Problems(),
+            versions=versions,
+            events=events,
+            picked=self.picked(form),
+            next=request.form.get("next", ""),
+        )
+        return (body, 422) if problems else body
+
+    def picked(self, form: RowForm) -> dict[str, Any]:
+        """What the reference fields of *form* now hold, in words; and the few choices of a many-to-many."""
+        found: dict[str, Any] = {}
+        for name, field in form._fields.items():
+            spec: Spec = field.spec
+            if spec.kind == "reference" and spec.target is not None and isinstance(field.data, int):
+                chosen = db().get(spec.target, field.data)
+                found[name] = display.label_of(chosen) if chosen is not None else ""
+            elif spec.kind == "many" and spec.target is not None:
+                rows = db().scalars(select(spec.target).order_by(spec.target.id).limit(MOST_OPTIONS))
+                found[name] = [(str(o.id), display.label_of(o)) for o in rows]
+        return found
+
+
+def is_stale(problems: Problems) -> bool:
+    return any(p.code == "stale" for p in problems)
+
+
+def version_asked() -> int | None:
+    return number(request.form.get("version", ""))
+
+
+def inputs(spec: Spec, value: Any) -> list[str]:
+    """The texts that a form holds for *value*."""
+    if spec.kind == "many":
+        return sorted(str(one.id) for one in value or ())
+    text = to_input(spec, value)
+    return [text] if text or spec.kind != "boolean" else []
+
+
+def digest(texts: Sequence[str]) -> str:
+    """Enough of a hash to tell, when a form comes back, which of its fields were changed since it was opened."""
+    plain = [text.replace("\r\n", "\n") for text in texts if text]
+    return sha256("\n".join(sorted(plain)).encode("utf-8", "surrogatepass")).hexdigest()[:10]
