@@ -31,6 +31,7 @@ class Side:
     times: dict[str, list[float]] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    body: bytes = b""
 
     def count(self, statement: str) -> None:
         self.statements += not statement.startswith(NO_STATEMENTS)
@@ -54,7 +55,7 @@ class Side:
         self.times.setdefault(page, []).append(time.perf_counter() - start)
         if status != expected:
             raise RuntimeError(f"{self.name} {path}: {status}\n{body.decode()[:4000]}")
-        self.sizes[page], self.counts[page] = len(body), self.statements
+        self.sizes[page], self.counts[page], self.body = len(body), self.statements, body
 
 
 def flask_side(name: str, client: FlaskClient, engine: Engine) -> Side:

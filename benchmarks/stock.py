@@ -1,7 +1,7 @@
 """A stock flask-appbuilder application over tables of its own: models, list, form and REST as its documentation shows.
 
 Nothing is slowed down and nothing is mended: the defaults of ModelView and ModelRestApi, with the same columns as ours
-and their pages as long as ours. ``/stock-suggest`` is the same with what its documentation offers for large tables.
+and their pages as long as ours. ``/stock-lean`` is the same with ``search_columns`` chosen for large tables.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from typing import Any
 
 from flask import Flask
 from flask_appbuilder import AppBuilder, Model, ModelRestApi, ModelView
-from flask_appbuilder.fields import AJAXSelectField
-from flask_appbuilder.fieldwidgets import Select2AJAXWidget
 from flask_appbuilder.models.sqla.interface import SQLAInterface
 from flask_appbuilder.security.sqla.manager import SecurityManager
 from sqlalchemy import Column, Engine, ForeignKey, Index, Integer, String
@@ -101,22 +99,12 @@ class StockItems(ModelView):
     base_order = ("name", "asc")
 
 
-def suggesting(name: str) -> AJAXSelectField:
-    endpoint = f"/stock-suggest/api/column/edit/{name}"
-    return AJAXSelectField(
-        name, datamodel=SuggestItems.datamodel, col_name=name, widget=Select2AJAXWidget(endpoint=endpoint)
-    )
-
-
-class SuggestItems(StockItems):
-    """The search box without the references, and their fields asking for suggestions."""
+class LeanItems(StockItems):
+    """The search box without the references, which it would carry whole."""
 
     datamodel = SQLAInterface(StockItem)
-    route_base = "/stock-suggest"
+    route_base = "/stock-lean"
     search_columns = ["name", "local_code", "national_code", "item_type", "state", "gap_count"]  # noqa: RUF012
-
-
-SuggestItems.edit_form_extra_fields = {name: suggesting(name) for name in ("catalogue_item", "legal_basis")}
 
 
 class StockItemsApi(ModelRestApi):
@@ -151,7 +139,7 @@ def build(engine: Engine, folder: Path, password: str) -> Flask:
     with app.app_context():
         builder = AppBuilder(app, session, security_manager_class=StockSecurity)
         builder.add_view(StockItems, "Items")
-        builder.add_view(SuggestItems, "Items with suggestions")
+        builder.add_view(LeanItems, "Items, lean")
         builder.add_api(StockItemsApi)
         builder.add_permissions(update_perms=True)
         role = builder.sm.find_role(ROLES[0])

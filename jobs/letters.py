@@ -17,19 +17,19 @@ from sqlalchemy import select
 import notices
 from config import ROOT
 from jobs.means import Means
-from models.case import ApplicantKind, Case
-from models.catalogue_item import ItemType
+from models import registries
 from models.counter import next_number
-from models.event import Event
-from models.item import Item
-from models.letter import Letter, LetterKind, LetterState, new_code
+from models.declare import Admin
+from models.department import Department
+from models.event import Event, called, department_of
+from models.letter import Letter, LetterState, new_code
 from models.outbox import Outbox, OutboxState, close
-from models.profile import lookup
 from models.scope import ScopedSession, everything
 from models.workflow import move
 from models.write import save
+from notices.catalog import kind as kind_of
 from rules.deadlines import local_day
-from rules.identifiers import mask_identifier
+from rules.words import LabelEnum
 
 
 def write_letter(means: Means, outbox_id: int, now: datetime) -> None:
@@ -40,8 +40,8 @@ def write_letter(means: Means, outbox_id: int, now: datetime) -> None:
         if letter.state is LetterState.Issued:
             close(todo, OutboxState.Done)
             return
-        letter_id, number, code, kind = letter.id, letter.number, letter.code, letter.kind.value
-        data = letter_data(s, s.get_one(Case, todo.subject_id), decided=s.get_one(Event, todo.event_id).at)
+        letter_id, number, code, kind = letter.id, letter.number, letter.code, letter.kind
+        data = letter_data(s, subject_of(s, todo), decided=s.get_one(Event, todo.event_id).at)
     rendered = notices.render(
         kind,
         data,
@@ -67,19 +67,22 @@ def write_letter(means: Means, outbox_id: int, now: datetime) -> None:
 
 def reserve(s: ScopedSession, todo: Outbox, now: datetime, *, demo: bool) -> Letter:
     """The letter of this Event, with its number: the one that an earlier attempt left, or a new one."""
-    kind = LetterKind(todo.kind.partition(".")[2])  # type: ignore[call-arg]
-    found = s.scalars(select(Letter).where(Letter.event_id == todo.event_id, Letter.kind == kind)).one_or_none()
+    kind = kind_of(todo.kind.partition(".")[2])
+    found = s.scalars(select(Letter).where(Letter.event_id == todo.event_id, Letter.kind == kind.name)).one_or_none()
     if found is not None:
         return found
-    case = s.get_one(Case, todo.subject_id)
+    subject = subject_of(s, todo)
+    department = issuer(s, subject)
     year = local_day(now).year
-    serial = next_number(s, case.department_id, f"letter.{kind.value}", year)
+    serial = next_number(s, department.id, f"letter.{kind.name}", year)
     letter = Letter()
     values = {
-        "number": f"{case.department.number_prefix}{notices.kinds()[kind.value].code}〔{year}〕{serial}号",
-        "kind": kind,
-        "case_id": case.id,
-        "department_id": case.department_id,
+        "number": f"{department.number_prefix}{kind.code}〔{year}〕{serial}号",
+        "kind": kind.name,
+        "subject_type": todo.subject_type,
+        "subject_id": todo.subject_id,
+        "subject_label": called(getattr(subject, type(subject).__admin__.label)),
+        "department_id": department.id,
         "event_id": todo.event_id,
         "year": year,
         "serial": serial,
@@ -93,43 +96,34 @@ def reserve(s: ScopedSession, todo: Outbox, now: datetime, *, demo: bool) -> Let
     return letter
 
 
-def letter_data(s: ScopedSession, case: Case, decided: datetime) -> dict[str, Any]:
-    """The snapshot of everything a notice says, as ``notices`` asks for it."""
-    item: Item = case.item
-    department = case.department
-    basis = item.legal_basis
-    return {
+def subject_of(s: ScopedSession, todo: Outbox) -> Any:
+    """The row that the letter is about."""
+    return s.get_one(registries()[todo.subject_type], todo.subject_id)
+
+
+def issuer(s: ScopedSession, subject: Any) -> Department:
+    """The department in whose name and series the letter goes out: the one that the row belongs to."""
+    return s.get_one(Department, department_of(subject))
+
+
+def letter_data(s: ScopedSession, subject: Any, decided: datetime) -> dict[str, Any]:
+    """The snapshot of everything a notice may say: who issues it and when, and what the row's registry adds.
+
+    decided: the moment of the move. Words of lists are said in Chinese, whatever language the clerk reads.
+    """
+    admin: Admin = type(subject).__admin__
+    if admin.letter is None:
+        raise LookupError(f"{admin.name} declares no letter=: nothing is known to write in one")
+    department = issuer(s, subject)
+    data = {
         "agency": department.name,
         "agency_short": department.number_prefix,
-        "department_phone": item.phone or department.phone or "",
-        "address": item.address or department.address or "",
-        "applicant": case.applicant,
-        "applicant_kind": case.applicant_kind.value,
-        # An organisation's code is public; of a person's number the letter needs no more than recognition.
-        "identifier": case.identifier
-        if case.applicant_kind is ApplicantKind.Organisation
-        else mask_identifier(case.identifier),
-        "contact_phone": case.phone or "",
-        "item": item.name,
-        "item_code": item.national_code or item.local_code,
-        "item_type": in_chinese(item.item_type.label),
-        "is_licence": item.item_type is ItemType.Licence,
-        "received_on": local_day(case.received_at),
+        "department_phone": department.phone or "",
+        "address": department.address or "",
         "decided_on": local_day(decided),
-        "promise_days": item.promise_days,
-        "statutory_days": item.statutory_days,
-        "promise_due": case.promise_due,
-        "statutory_due": case.statutory_due,
-        "due_provisional": case.decision_provisional,
-        "legal_basis": [basis.name] if basis is not None else [],
-        "reason": case.refusal_reason or "",
-        "competent": case.competent,
-        "case_number": case.number,
-        "handler": case.handler.name if case.handler is not None else "",
-        "reconsider_body": lookup(s, item.region, "reconsideration")[0],
-        "court": lookup(s, item.region, "court")[0],
-        "materials": [],
+        **admin.letter(s, subject, decided),
     }
+    return {n: in_chinese(value.label) if isinstance(value, LabelEnum) else value for n, value in data.items()}
 
 
 @cache

@@ -14,6 +14,7 @@ from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey, crontab
 
 from config import Config
 from jobs.outbox import Worker
+from jobs.tidy import tidy
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Queue:
         self.deliver = found.task(name="deliver")(self.worker.deliver)
         # Every minute (huey's crontabs are UTC; a minute is the same everywhere).
         self.tick = found.periodic_task(crontab(minute="*"), name="tick")(self.worker.run_due)
+        self.tidy = found.periodic_task(crontab(minute="7"), name="tidy")(lambda: tidy(self.worker))
         return found
 
     def hand_over(self, outbox_ids: Iterable[int]) -> None:

@@ -1,34 +1,42 @@
-"""Reminders: a message in the handler's inbox, exactly one for each cause."""
+"""Reminders: a message in the inbox of whoever has a row in hand, exactly one for each cause."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
 from jobs.means import Means
-from models.case import Case, CaseState
+from models import registries
+from models.declare import Admin
 from models.message import Message, MessageState
 from models.outbox import Outbox, OutboxState, close
 from models.scope import everything
 from models.write import save
-from rules.words import N_
-
-NOTICE_DUE = N_("Case %(number)s (%(item)s) is to be accepted or refused by %(due)s.")
+from rules.words import LabelEnum
 
 
-def remind_notice(means: Means, outbox_id: int, now: datetime) -> None:
-    """Warn the handler before the limit for accepting or refusing; nothing when that has happened already."""
+def remind(means: Means, outbox_id: int, now: datetime) -> None:
+    """Tell the reminder that one outbox row asks for (``remind.notice``: its registry's ``Reminder`` of that name).
+
+    Nothing is told where the row is gone, has left the states the reminder is for, or is in nobody's hands.
+    """
     with means.database.session(everything("reminders"), write=True) as s:
         row = s.get_one(Outbox, outbox_id)
-        case = s.get(Case, row.subject_id)
-        if case is None or case.state is not CaseState.Received or case.handler_id is None:
+        model = registries()[row.subject_type]
+        admin: Admin = model.__admin__
+        reminder = {r.name: r for r in admin.reminders}[row.kind.partition(".")[2]]
+        subject = s.get(model, row.subject_id)
+        to = getattr(subject, reminder.to) if subject is not None else None
+        state = getattr(subject, admin.life.field) if admin.life is not None and subject is not None else None
+        if to is None or (reminder.states and state not in reminder.states):
             close(row, OutboxState.Dropped)
             return
         message = {
-            "recipient_id": case.handler_id,
-            "text": NOTICE_DUE,
-            "params": {"number": case.number, "item": case.item.name, "due": case.notice_due.isoformat()},
-            "subject_type": "cases",
-            "subject_id": case.id,
+            "recipient_id": to,
+            "text": reminder.text,
+            "params": {name: plain(value) for name, value in reminder.says(subject).items()},
+            "subject_type": row.subject_type,
+            "subject_id": row.subject_id,
             "state": MessageState.Unread,
             "sent_at": now,
             "key": row.key,
@@ -38,3 +46,10 @@ def remind_notice(means: Means, outbox_id: int, now: datetime) -> None:
         if any(p.code != "duplicate" for p in problems.errors):
             raise RuntimeError(f"reminder {row.key}: {problems}")
         close(row, OutboxState.Done)
+
+
+def plain(value: Any) -> Any:
+    """A value of a message as JSON holds it: days in ISO form, members of lists by their message id."""
+    if isinstance(value, LabelEnum):
+        return value.label
+    return value.isoformat() if isinstance(value, date) else value

@@ -11,15 +11,16 @@ from sqlalchemy.orm import Mapped, object_session, relationship
 
 from models.account import Account
 from models.base import Moment, Row, field, ref
+from models.catalogue_item import ItemType
 from models.counter import next_number
-from models.declare import Admin, Block, Clock, Desk, Figure, Grant, Group, MenuGroup, Reach, Role, Todo
+from models.declare import Admin, Block, Clock, Desk, Figure, Grant, Group, MenuGroup, Reach, Reminder, Role
 from models.department import Department
 from models.item import Item, ItemState
 from models.profile import lookup
 from models.work_day import load_calendar
 from models.write import check_constraint
 from rules.deadlines import SHANGHAI, due, local_day, warn_day
-from rules.identifiers import REASONS, check_resident, check_uscc
+from rules.identifiers import REASONS, check_resident, check_uscc, mask_identifier
 from rules.lifecycle import Lifecycle, Move
 from rules.words import N_, LabelEnum, Problem
 
@@ -137,11 +138,45 @@ class Case(Row):
         yield from ()
 
     @staticmethod
-    def todo(session: Any, row: Any, now: datetime) -> Iterable[Todo]:
-        """One reminder, as long before the limit as the profile says; at once where that day has passed."""
-        days, _where = lookup(session, row.item.region, "warn_days")
-        day = warn_day(row.notice_due, days, load_calendar(session, local_day(now)))
-        yield Todo("remind.notice", f"remind.notice:{row.id}", datetime.combine(day, OPENING, SHANGHAI))
+    def letter(session: Any, row: Any, decided: datetime) -> dict[str, Any]:
+        """What the notices of acceptance and of refusal say of a case."""
+        item: Item = row.item
+        basis = item.legal_basis
+        person = row.applicant_kind is ApplicantKind.Person
+        return {
+            **({"department_phone": item.phone} if item.phone else {}),
+            **({"address": item.address} if item.address else {}),
+            "applicant": row.applicant,
+            "applicant_kind": row.applicant_kind.value,
+            # An organisation's code is public; of a person's number the letter needs no more than recognition.
+            "identifier": mask_identifier(row.identifier) if person else row.identifier,
+            "contact_phone": row.phone or "",
+            "item": item.name,
+            "item_code": item.national_code or item.local_code,
+            "item_type": item.item_type,
+            "is_licence": item.item_type is ItemType.Licence,
+            "received_on": local_day(row.received_at),
+            "promise_days": item.promise_days,
+            "statutory_days": item.statutory_days,
+            "promise_due": row.promise_due,
+            "statutory_due": row.statutory_due,
+            "due_provisional": row.decision_provisional,
+            "legal_basis": [basis.name] if basis is not None else [],
+            "reason": row.refusal_reason or "",
+            "competent": row.competent,
+            "case_number": row.number,
+            "handler": row.handler.name if row.handler is not None else "",
+            "reconsider_body": lookup(session, item.region, "reconsideration")[0],
+            "court": lookup(session, item.region, "court")[0],
+            "materials": [],
+        }
+
+
+def _warning(session: Any, row: Any, now: datetime) -> datetime:
+    """As long before the limit as the profile says; at once where that day has passed."""
+    days, _where = lookup(session, row.item.region, "warn_days")
+    day = warn_day(row.notice_due, days, load_calendar(session, local_day(now)))
+    return datetime.combine(day, OPENING, SHANGHAI)
 
 
 def plain_lines(lines: Iterable[Any]) -> list[Any]:
@@ -250,7 +285,16 @@ Case.__admin__ = Admin(
     badge="notice_due=overdue",
     check=Case.check,
     derive=Case.derive,
-    todo=Case.todo,
+    letter=Case.letter,
+    reminders=(
+        Reminder(
+            "notice",
+            N_("Case %(number)s (%(item)s) is to be accepted or refused by %(due)s."),
+            at=_warning,
+            says=lambda row: {"number": row.number, "item": row.item.name, "due": row.notice_due},
+            states=(CaseState.Received,),
+        ),
+    ),
     add_label=N_("Receive a case"),
     grants=(
         Grant(Role.Clerk, "list show add edit accept", Reach.own),

@@ -14,6 +14,8 @@ from models.scope import Scope, ScopedSession
 
 # A second writer on SQLite waits this long for the first one before it fails.
 BUSY_MILLISECONDS = 15_000
+# … and this long where what it has to write may as well be left undone.
+HURRIED_MILLISECONDS = 100
 
 
 class Database:
@@ -50,6 +52,23 @@ class Database:
             raise
         finally:
             session.close()
+
+    @contextmanager
+    def hurried(self, scope: Scope) -> Iterator[ScopedSession]:
+        """A writing session for what may be left undone: where somebody else is writing, SQLite raises (``is_busy``)
+        after a moment instead of waiting."""
+        with self.writing.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            if self.is_sqlite:
+                driver.execute(f"PRAGMA busy_timeout={HURRIED_MILLISECONDS}")
+            try:
+                with ScopedSession(connection, scope=scope, autoflush=False, expire_on_commit=False) as session:
+                    yield session
+                    session.commit()
+            finally:
+                if self.is_sqlite:
+                    driver.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
 
     def dispose(self) -> None:
         self.engine.dispose()

@@ -1,7 +1,7 @@
 """The frozen words a model may say about itself. ``views/generator.py`` turns them into pages and routes.
 
 A registry is a model with ``__admin__ = Admin(…)``. Everything here is data; a function is taken only where a
-rule cannot be data (``check``, ``derive``, ``todo``).
+rule cannot be data (``check``, ``derive``, ``letter``).
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class MenuGroup(LabelEnum):
     Letters = "letters", N_("Official letters")
     Supervision = "supervision", N_("Evaluation and supervision")
     System = "system", N_("Settings")
+    Mine = "mine", N_("My account")  # not in the navigation: reached through one's own name
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,23 @@ class Todo:
 
 
 @dataclass(frozen=True)
+class Reminder:
+    """A message to the person who has a row in hand, sent at a moment that is settled when the row is made.
+
+    name: stays the same for good, rows of the outbox refer to it. at(session, row, now) is that moment, or None for
+    no reminder. text: message id; says(row) fills its places when it is sent. to: the column that names who is told.
+    states: it is sent only while the row is in one of them; none said: in any.
+    """
+
+    name: str
+    text: str
+    at: Callable[..., datetime | None]
+    says: Callable[[Any], Mapping[str, Any]]
+    to: str = "handler_id"
+    states: tuple[LabelEnum, ...] = ()
+
+
+@dataclass(frozen=True)
 class Clock:
     """A due date on the show page that explains itself: attribute of the date, and of its list of lines."""
 
@@ -164,9 +182,9 @@ class Admin:
     besides. follows: the reference whose department the row takes over.
     natural_key: the columns by which people and imports tell rows apart. check(row, now) yields Problems and is pure.
     derive(session, row, actor, now) fills columns that nobody types; settle(session, row, now) those that need the
-    row's id. todo(session, row, now) yields what must be
-    told later once the row is made. related: names of registries whose rows point here; each is a tab on the page
-    of a row. inline: those of them that stand on its first tab. desk: what stands on the workbench. badge: arguments
+    row's id. reminders: what its handler is told before a limit. letter(session, row, decided) is what the notices
+    that its moves tell may say of the row, as plain values (members of lists are said in Chinese). related: names of
+    registries whose rows point here or are about rows of here; each is a tab on the page of a row. inline: those of them that stand on its first tab. desk: what stands on the workbench. badge: arguments
     of the list whose number of rows stands beside the menu entry. file: column that holds a document.
     add_label: what making a row is called. weight: order within the menu group.
     """
@@ -192,7 +210,8 @@ class Admin:
     check: Callable[[Any, datetime], Iterable[Problem]] | None = None
     derive: Callable[..., Iterable[Problem] | None] | None = None
     settle: Callable[..., None] | None = None
-    todo: Callable[..., Iterable[Todo]] | None = None
+    reminders: tuple[Reminder, ...] = ()
+    letter: Callable[..., Mapping[str, Any]] | None = None
     clocks: tuple[Clock, ...] = ()
     related: tuple[str, ...] = ()
     inline: tuple[str, ...] = ()

@@ -40,7 +40,7 @@ class Draft(Table):
         name="drafts",
         title=N_("Drafts"),
         one=N_("Draft"),
-        menu=MenuGroup.Today,
+        menu=MenuGroup.Mine,
         label="label",
         cells="label/subject_type saved_at",
         order="-saved_at",

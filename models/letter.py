@@ -1,4 +1,8 @@
-"""文书 (N23): official letters, each stored once with its bytes, number, template and data."""
+"""文书 (N23): official letters, each stored once with its bytes, number, template and data.
+
+A letter may be about a row of any registry whose moves tell one; which kinds there are is said by the folders of
+``notices/``.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,10 @@ import base64
 import secrets
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Moment, Row, field, ref
-from models.case import Case
 from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
 from models.department import Department
 from models.write import check_constraint
@@ -23,13 +26,6 @@ class LetterState(LabelEnum):
     Issued = "issued", N_("Issued")
 
 
-class LetterKind(LabelEnum):
-    """The folders of ``notices/``."""
-
-    Acceptance = "acceptance", N_("Notice of acceptance")
-    Refusal = "refusal", N_("Notice of refusal to accept")
-
-
 class Letter(Row):
     """Made in two steps, so that a worker killed in between leaves one number and one letter: the number is
     reserved with the row, then the bytes are written into the same row."""
@@ -39,6 +35,7 @@ class Letter(Row):
         UniqueConstraint("department_id", "kind", "year", "serial"),
         UniqueConstraint("code"),
         Index("ix_letter_department_id_id", "department_id", "id"),
+        Index("ix_letter_subject_type_subject_id", "subject_type", "subject_id"),
         check_constraint(
             "state <> 'issued' OR (pdf IS NOT NULL AND sha256 IS NOT NULL AND issued_at IS NOT NULL)",
             "issued_has_bytes",
@@ -47,8 +44,11 @@ class Letter(Row):
     )
 
     number: Mapped[str] = field(N_("Document number"), String(60), editable="never")
-    kind: Mapped[LetterKind] = field(N_("Kind"), editable="never")
-    case_id: Mapped[int] = ref("case.id", N_("Case"), editable="never")
+    # The folder of notices/; views call it by its title. No list of them here: a new folder needs no migration.
+    kind: Mapped[str] = field(N_("Kind"), String(40), editable="never")
+    subject_type: Mapped[str] = field(N_("Registry"), String(40), editable="never")
+    subject_id: Mapped[int] = field(N_("Row"), BigInteger(), editable="never")
+    subject_label: Mapped[str] = field(N_("Subject"), String(300), editable="never")
     department_id: Mapped[int] = ref("department.id", N_("Department"), editable="never", index=False)
     event_id: Mapped[int] = ref("event.id", N_("Record"), editable="never", index=False)
     year: Mapped[int] = field(N_("Year"), editable="never")
@@ -65,7 +65,6 @@ class Letter(Row):
     data: Mapped[str | None] = mapped_column(Text(), deferred=True)
     pdf: Mapped[bytes | None] = mapped_column(LargeBinary(), deferred=True)
 
-    case: Mapped[Case] = relationship()
     department: Mapped[Department] = relationship()
 
 
@@ -89,16 +88,15 @@ Letter.__admin__ = Admin(
     one=N_("Letter"),
     menu=MenuGroup.Letters,
     label="number",
-    cells="number/kind case_id state issued_at",
-    search="number code",
-    filters="kind state case_id issued_at",
+    cells="number/kind subject_label state issued_at",
+    search="number code subject_label",
+    filters="kind state subject_type subject_id issued_at",
     order="-id",
     departments=("department_id",),
-    follows="case_id",
     life=LIFE,
     file="pdf",
     groups=(
-        Group(N_("Letter"), "number kind case_id department_id state issued_at pages demo"),
+        Group(N_("Letter"), "number kind subject_type subject_label department_id state issued_at pages demo"),
         Group(N_("Proof"), "code sha256 template_hash"),
     ),
     grants=(

@@ -53,7 +53,7 @@ class SavedView(Row):
         name="saved-views",
         title=N_("Saved views"),
         one=N_("Saved view"),
-        menu=MenuGroup.System,
+        menu=MenuGroup.Mine,
         label="called",
         cells="called subject_type shared_with owner_id changed_at",
         filters="subject_type shared_with",

@@ -9,7 +9,7 @@ updates by a list of keys, the legacy bulk calls) raises instead of leaking.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -58,6 +58,7 @@ def scoped_models() -> Mapping[type[Any], Admin]:
 class Scope:
     """Who acts and how far. reaches: registry name → verb → reach; own, subtree: department ids.
 
+    behind: registry name → how far rules may look along references where no verb is granted (see ``narrowed``).
     everything: commands and jobs, which name their purpose in ``name``.
     """
 
@@ -69,6 +70,7 @@ class Scope:
     subtree: frozenset[int] = frozenset()
     department: int | None = None
     everything: bool = False
+    behind: Mapping[str, Reach] = field(default_factory=dict)
 
     def reach(self, registry: str, verb: str) -> Reach | None:
         if self.everything:
@@ -80,8 +82,32 @@ class Scope:
         return any(self.reach(registry, verb) is not None for verb in verbs)
 
     def reading(self, registry: str) -> Reach | None:
+        """How far rows of the registry are loaded, be it only because a row in reach leads to them."""
         reaches = [r for v in READING if (r := self.reach(registry, v)) is not None]
-        return max(reaches, default=None)
+        return max([*reaches, *filter(None, [self.behind.get(registry)])], default=None)
+
+    def narrowed(
+        self,
+        *,
+        verbs: Collection[str] | None = None,
+        registries: Collection[str] | None = None,
+        only: Mapping[str, Collection[str]] | None = None,
+    ) -> Scope:
+        """This scope with nothing but *verbs* on *registries* (None: all that it has); never more than it grants.
+
+        only: registry → the verbs kept on that one. Rules still see what they see for the person: a case cannot be
+        judged without its item. But no door opens on it.
+        """
+        if self.everything:
+            raise ScopeError("the scope of a command cannot be narrowed: it lists no grants")
+        kept: dict[str, dict[str, Reach]] = {}
+        for name, granted in self.reaches.items():
+            if registries is not None and name not in registries:
+                continue
+            limits = [limit for limit in (verbs, (only or {}).get(name)) if limit is not None]
+            kept[name] = {v: reach for v, reach in granted.items() if all(v in limit for limit in limits)}
+        behind = {name: reach for name in self.reaches if (reach := self.reading(name)) is not None}
+        return replace(self, reaches=kept, behind=behind)
 
     @property
     def audiences(self) -> list[Role]:

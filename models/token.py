@@ -14,13 +14,17 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from models.account import Account
 from models.base import Moment, Row, field, ref
 from models.declare import Action, Admin, Grant, Group, MenuGroup, Reach, Role
+from models.scope import READING, Scope
 from rules.lifecycle import Lifecycle, Move
-from rules.words import N_, LabelEnum, Problem
+from rules.words import N_, LabelEnum, Problem, RuleError
 
 PREFIX = "yz_"
 LONGEST_LIFE = timedelta(days=366)
 # A use is noted at most this often: a client that reads a thousand pages writes one row once.
 NOTED_EVERY = timedelta(minutes=10)
+# Who signs in, and by what, is no program's business, whatever its owner may do: a token found by a stranger must not
+# make another one, or an account that outlives it.
+HANDS_OFF = {"tokens": (), "accounts": READING}
 
 
 class TokenAccess(LabelEnum):
@@ -77,19 +81,33 @@ def fingerprint(secret: str) -> str:
 
 def _issue(session: Any, row: Any, given: Mapping[str, Any], now: datetime) -> str:
     """Make the secret, in place of an earlier one; it is shown this once."""
+    if row.state is not TokenState.Active:
+        raise RuleError.one(None, "revoked", N_("This token is revoked. Please make a new one."))
     secret = PREFIX + secrets.token_urlsafe(32)
     row.start, row.secret_hash = secret[:10], fingerprint(secret)
     return secret
 
 
-def account_of(s: Session, secret: str, now: datetime) -> Token | None:
-    """The living token with that secret; notes its use now and then."""
-    token = s.scalars(
+def living(s: Session, secret: str, now: datetime) -> Token | None:
+    """The token with that secret, if it may be used at this moment; whether its owner may sign in is not asked here."""
+    return s.scalars(
         select(Token).where(
             Token.secret_hash == fingerprint(secret), Token.state == TokenState.Active, Token.expires_at > now
         )
     ).one_or_none()
-    return token
+
+
+def scope_for(token: Token, owner: Scope) -> Scope:
+    """The owner's scope as far as *token* lets a program use it."""
+    return owner.narrowed(
+        verbs=READING if token.access is TokenAccess.Read else None,
+        registries=token.registries.split() if token.registries else None,
+        only=HANDS_OFF,
+    )
+
+
+def is_to_note(token: Token, now: datetime) -> bool:
+    return token.last_used_at is None or token.last_used_at < now - NOTED_EVERY
 
 
 def note_use(s: Session, token_id: int, now: datetime) -> None:
@@ -102,7 +120,7 @@ Token.__admin__ = Admin(
     name="tokens",
     title=N_("REST tokens"),
     one=N_("Token"),
-    menu=MenuGroup.System,
+    menu=MenuGroup.Mine,
     cells="name/start access registries state expires_at last_used_at",
     search="name",
     filters="state access expires_at",

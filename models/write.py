@@ -17,7 +17,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from models.base import Info, Row, info_of
-from models.declare import Admin, Reach
+from models.declare import Admin, Reach, Todo
 from models.event import EventKind, record
 from models.outbox import post
 from models.scope import Forbidden, ScopedSession, door
@@ -85,9 +85,10 @@ def save(
         if changes or new:
             told = record(session, row, EventKind.Created if new else EventKind.Edited, now, changes=changes)
             session.flush()
-            if new and admin.todo is not None:
-                for todo in admin.todo(session, row, now):
-                    post(session, row, todo, told.id)
+            for reminder in admin.reminders if new else ():
+                if (moment := reminder.at(session, row, now)) is not None:
+                    key = f"remind.{admin.name}.{reminder.name}:{row.id}"
+                    post(session, row, Todo(f"remind.{reminder.name}", key, moment), told.id)
         return found
 
     return attempt(session, row, change)

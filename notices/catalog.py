@@ -1,4 +1,5 @@
-"""The notices there are, found by looking: a folder with ``__init__.py`` and ``body.html`` is a notice.
+"""The notices there are, found by looking: a folder with ``__init__.py`` and ``body.html`` is a notice. Nothing else
+has to name it: a life cycle tells it by the folder's name, and rows of letters keep that name.
 
 A folder's ``__init__.py`` says ``TITLE`` (message id, for menus), ``CODE`` (the characters that stand for
 this kind in the document number, 受 or 不受) and ``context(data)``, which turns what the caller knows into

@@ -1,6 +1,8 @@
-"""What every letter about an application says in the same words: who, what, when, whom to ask.
+"""What every letter says in the same words, and what every letter about an application does: who, what, when.
 
-The keys of *data* are the caller's promise; each notice's ``context`` adds what is special about it.
+The keys of *data* are the caller's promise: agency, agency_short, department_phone, address and decided_on are there
+for every letter (``jobs/letters.py``), the others come from the registry's ``letter``. Each notice's ``context`` adds
+what is special about it.
 """
 
 from __future__ import annotations
@@ -73,8 +75,33 @@ def rows(pairs: list[tuple[str, Any, bool]]) -> list[dict[str, str]]:
     return table
 
 
+def letter(
+    data: Mapping[str, Any], title: str, *, addressee: str, reference: str, handler: str = ""
+) -> dict[str, Any]:
+    """The values that base.html needs for a letter about anything; ``facts`` (see :func:`rows`) is still empty.
+
+    reference: what stands in the foot, label and number of the row in one: 办件编号：东卫健 2026-000001. handler: whom
+    to ask for. Raises NoticeError for a missing key or a wrong date.
+    """
+    return {
+        "title": title,
+        "agency": data["agency"],
+        "agency_lines": balanced(data["agency"], TITLE_WIDTH),
+        "sign_lines": balanced(data["agency"], SIGN_WIDTH),
+        "addressee": addressee,
+        "decided": cn_date(data["decided_on"], "decided_on"),
+        "facts": [],
+        "contacts": [
+            f"{label}：{value}"
+            for label, value in (("联系人", handler), ("联系电话", data["department_phone"]), ("地址", data["address"]))
+            if value
+        ],
+        "reference": reference,
+    }
+
+
 def application(data: Mapping[str, Any], title: str) -> dict[str, Any]:
-    """The values base.html needs and those that the bodies share; see ``notices.render`` for *data*.
+    """The values base.html needs and those that the bodies share; see ``Case.letter`` for *data*.
 
     Raises NoticeError for a missing key, a wrong date or an unknown kind of applicant.
     """
@@ -87,17 +114,12 @@ def application(data: Mapping[str, Any], title: str) -> dict[str, Any]:
             kind=kind,
         )
     code, label = data["item_code"], data["item_type"]
-    return {
-        "title": title,
-        "agency": data["agency"],
-        "agency_lines": balanced(data["agency"], TITLE_WIDTH),
-        "sign_lines": balanced(data["agency"], SIGN_WIDTH),
-        "addressee": data["applicant"],
+    reference = f"办件编号：{data['case_number']}"
+    return letter(data, title, addressee=data["applicant"], reference=reference, handler=data["handler"]) | {
         "you": YOU[kind],
         "item": data["item"],
         "licence": bool(data["is_licence"]),
         "received": cn_date(data["received_on"], "received_on"),
-        "decided": cn_date(data["decided_on"], "decided_on"),
         "facts": rows(
             [
                 (IDENTIFIER[kind], data["identifier"], False),
@@ -108,14 +130,4 @@ def application(data: Mapping[str, Any], title: str) -> dict[str, Any]:
             ]
         ),
         "materials": [{"name": m["name"], "form": m["form"] or "", "copies": m["copies"]} for m in data["materials"]],
-        "contacts": [
-            f"{label}：{value}"
-            for label, value in (
-                ("联系人", data["handler"]),
-                ("联系电话", data["department_phone"]),
-                ("地址", data["address"]),
-            )
-            if value
-        ],
-        "case_number": data["case_number"],
     }

@@ -59,7 +59,7 @@ ALLOWED_NODES = frozenset(
 )
 ALLOWED_FILTERS = frozenset({"length", "join", "first", "last"})
 #: The blocks of base.html a body may fill.
-BLOCKS = frozenset({"body", "receipt"})
+BLOCKS = frozenset({"body", "close", "receipt"})
 #: Tags and attributes a body may use; the page, its styles and its pictures belong to base.html.
 TAGS = frozenset({"p", "br", "span", "u", "table", "thead", "tbody", "tr", "th", "td"})
 ATTRIBUTES = frozenset({"class", "width", "colspan", "rowspan"})

@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,17 @@ def read(locale: str, folder: Path = FOLDER) -> Any:
         return Catalog(locale=locale, fuzzy=False)
     with path.open("rb") as stream:
         return read_po(stream, locale=locale, abort_invalid=True)
+
+
+def translated(locale: str, folder: Path = FOLDER) -> frozenset[str]:
+    """The message ids that *locale* says in its own words; read once, and again when its .po was changed."""
+    path = path_of(locale, folder)
+    return _translated(locale, folder, path.stat().st_mtime_ns) if path.exists() else frozenset()
+
+
+@cache
+def _translated(locale: str, folder: Path, changed: int) -> frozenset[str]:
+    return frozenset(_singular(m) for m in read(locale, folder) if m.id and _strings(m) and not m.fuzzy)
 
 
 def update(folder: Path = FOLDER) -> list[str]:

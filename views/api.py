@@ -1,33 +1,37 @@
 """Declared model → REST under ``/api/v1/<registry>/``: the same scope, the same doors, the same Problems as pages.
 
-A bearer token from ``/api/v1/security/login``, or the page's session cookie with the ``X-CSRFToken`` header.
+A bearer token (of ``/api/v1/security/login``, or one of the registry ``tokens``), or the page's session cookie with the
+``X-CSRFToken`` header. What can be asked and answered is told by docs/rest.md and, from the declaration, by
+views/api_spec.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from apispec import APISpec
 from flask import Response, g, jsonify, request
 from flask_appbuilder.api import BaseApi, expose
+from sqlalchemy import func, select
 from werkzeug.exceptions import HTTPException
 
-from forms.convert import BadValue, Spec, from_json, json_schema, specs, to_json
+from forms.convert import BadValue, from_json, specs, to_json
 from models.declare import Action, Admin
-from models.workflow import act, can, move
+from models.event import Event
+from models.replay import NO_ROW, Replay, claim, fingerprint
+from models.workflow import act, move
 from models.write import remove, save
 from rules.identifiers import mask_identifier
-from rules.lifecycle import Move
 from rules.words import N_, Problem, Problems
-from views import display
-from views.blocks import flat
+from views import api_spec, blocks, display
 from views.generator import unused
-from views.listing import by_id, listing, with_references
-from views.registry import PK
+from views.history import past_of
+from views.listing import DEEPEST, LARGEST_PAGE, PAGE, by_id, listing, whole, with_references
+from views.registry import PK, number, step_of
 from views.security import commit, db, demand, now
 
-STATUS = {"stale": 409, "duplicate": 409, "in_use": 409}
+KEY = "Idempotency-Key"
 
 
 class ApiProblem(HTTPException):
@@ -41,13 +45,13 @@ class ApiProblem(HTTPException):
 
 
 def refuse(problems: Problems) -> ApiProblem:
-    """409 for conflicts with what is stored, 422 for every other broken rule."""
-    statuses = {STATUS.get(p.code, 422) for p in problems.errors}
+    """409 for conflicts with what is stored, 410 for what is no more, 422 for every other broken rule."""
+    statuses = {api_spec.STATUS.get(p.code, 422) for p in problems.errors}
     return ApiProblem(statuses.pop() if len(statuses) == 1 else 422, problems)
 
 
-def one(field: str | None, code: str, message: str) -> Problems:
-    return Problems([Problem(field, code, message)])
+def one(field: str | None, code: str, message: str, /, **params: Any) -> Problems:
+    return Problems([Problem(field, code, message, params)])
 
 
 class RegistryApi(BaseApi):
@@ -58,25 +62,61 @@ class RegistryApi(BaseApi):
     @expose("/", methods=("GET",))
     def get_list(self) -> Response:
         demand(self.admin.name, "list")
-        names = tuple(dict.fromkeys((*flat(self.admin.list_cells), *self.admin.field_names)))
+        names = self.asked_fields()
         found = listing(db(), self.model, request.args, now(), fields=names)
         if found.problems:
             raise refuse(found.problems)
-        rows = [self.told(row, masked=True) for row in found.rows]
-        return jsonify({"rows": rows, "total": found.total, "page": found.page, "size": found.size})
+        rows = [self.told(row, names, masked=True) for row in found.rows]
+        return jsonify(
+            {
+                "rows": rows,
+                "total": found.total,
+                "total_exact": found.exact,
+                "page": found.page,
+                "size": found.size,
+            }
+        )
 
     @expose(f"/{PK}", methods=("GET",))
     def get(self, pk: int) -> Response:
         demand(self.admin.name, "show")
         row = self.row(pk)
-        actions = [m.name for m in can(db(), row)]
+        actions = [button.name for button in blocks.buttons(row)]
         return jsonify({"row": self.told(row), "label": display.label_of(row), "actions": actions})
+
+    @expose(f"/{PK}/history", methods=("GET",))
+    def history(self, pk: int) -> Response:
+        """The row's Events, newest first, as far as they are in reach."""
+        demand(self.admin.name, "show")
+        demand("events", "list", "show")
+        row = self.row(pk)
+        page, size = whole(request.args, "page", 1, DEEPEST), whole(request.args, "size", PAGE, LARGEST_PAGE)
+        of_row = (Event.subject_type == self.admin.name) & (Event.subject_id == row.id)
+        total = db().scalar(select(func.count()).select_from(Event).where(of_row))
+        rows = [
+            {
+                "seq": past.seq,
+                "at": past.at.isoformat(),
+                "kind": past.kind.value,
+                "action": past.action,
+                "actor": past.who or None,
+                "changes": display.masked_changes(self.admin.name, past.changes),
+            }
+            for past in past_of(row, page=page, size=size)
+        ]
+        return jsonify({"rows": rows, "total": total, "page": page, "size": size})
 
     @expose("/", methods=("POST",))
     def post(self) -> Any:
         demand(self.admin.name, "add")
+        given = body()
+        replay = self.replay(given)
+        if replay is not None and replay.subject_id != NO_ROW:
+            return self.replayed(replay, given)
         row = self.model()
-        problems = save(db(), row, self.values(body()), now=now())
+        problems = save(db(), row, self.values(given), now=now())
+        if replay is not None and not problems.errors:
+            replay.subject_id = row.id
         return self.done(row, problems, 201)
 
     @expose(f"/{PK}", methods=("PUT",))
@@ -93,7 +133,9 @@ class RegistryApi(BaseApi):
     def delete(self, pk: int) -> Any:
         demand(self.admin.name, "delete")
         row = self.row(pk)
-        problems = remove(db(), row, now=now(), expected_version=row.version)
+        asked = request.args.get("version")
+        version = asked_version({"version": number(asked)} if asked is not None else body(optional=True))
+        problems = remove(db(), row, now=now(), expected_version=version)
         if problems.errors:
             raise refuse(problems)
         commit()
@@ -101,30 +143,43 @@ class RegistryApi(BaseApi):
 
     @expose(f"/{PK}/<action>", methods=("POST",))
     def do(self, pk: int, action: str) -> Any:
-        step = self.admin.life.find(action) if self.admin.life else None
-        verb = step or next((a for a in self.admin.actions if a.name == action), None)
-        if verb is None:
+        step = step_of(self.admin, action)
+        if step is None:
             raise ApiProblem(404, one(None, "no_such_action", N_("There is no such action.")))
         demand(self.admin.name, action)
         row = self.row(pk)
         given = body()
         version = asked_version(given) if hasattr(self.model, "version") else None
         values = self.values({k: v for k, v in given.items() if k != "version"})
-        if step is not None:
-            problems, answer = move(db(), row, action, now=now(), given=values, expected_version=version), None
+        if isinstance(step, Action):
+            problems, answer = act(db(), row, step, now=now(), given=values, expected_version=version)
         else:
-            problems, answer = act(db(), row, verb, now=now(), given=values, expected_version=version)  # type: ignore[arg-type]
-        return self.done(row, problems, 200, {"answer": answer} if answer else {})
+            problems, answer = move(db(), row, action, now=now(), given=values, expected_version=version), None
+        return self.done(row, problems, 200, {"answer": display.told(answer)} if answer else {})
 
     # --- shared --------------------------------------------------------------------------------------------------
 
+    def find(self, pk: int) -> Any | None:
+        many = [n for n, spec in specs(self.model).items() if spec.kind == "many"]
+        return db().scalars(with_references(by_id(self.model, pk), self.model, many)).one_or_none()
+
     def row(self, pk: int) -> Any:
-        many = tuple(n for n, spec in specs(self.model).items() if spec.kind == "many")
-        statement = with_references(by_id(self.model, pk), self.model, many)
-        row = db().scalars(statement).one_or_none()
+        row = self.find(pk)
         if row is None:
             raise ApiProblem(404, one(None, "not_found", N_("There is no such row, or you may not see it.")))
         return row
+
+    def asked_fields(self) -> tuple[str, ...]:
+        """The columns that ``fields`` chooses; else all, but no many-to-many, which costs a statement of its own."""
+        known = specs(self.model)
+        asked = [n for text in request.args.getlist("fields") for n in map(str.strip, text.split(",")) if n]
+        if not asked:
+            return tuple(n for n, spec in known.items() if spec.kind != "many")
+        strange = [n for n in asked if n not in known and n != "id"]
+        if strange:
+            message = N_("There is no field “%(name)s”.")
+            raise refuse(Problems(Problem("fields", "unknown_field", message, {"name": n[:60]}) for n in strange))
+        return tuple(dict.fromkeys(n for n in asked if n != "id"))
 
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
         known = specs(self.model)
@@ -142,17 +197,17 @@ class RegistryApi(BaseApi):
             raise refuse(problems)
         return found
 
-    def told(self, row: Any, *, masked: bool = False) -> dict[str, Any]:
-        """*row* as JSON. Personal fields are in full only for who may edit it, as on the pages."""
+    def told(self, row: Any, names: Iterable[str] | None = None, *, masked: bool = False) -> dict[str, Any]:
+        """*row* as JSON, whole or by *names*. Personal fields are in full only for who may edit it, as on the pages."""
         masked = masked or not g.scope.covers("edit", row)
+        known = specs(self.model)
         data = {"id": row.id}
-        for name, spec in specs(type(row)).items():
-            if spec.kind == "many" and not display.loaded(row, name):
-                continue
-            value = to_json(spec, getattr(row, name))
+        for name in known if names is None else names:
+            value = to_json(known[name], getattr(row, name))
             if name == "changes":
-                value = display.masked_changes(row, value)
-            data[name] = mask_identifier(value) if masked and spec.info.personal and isinstance(value, str) else value
+                value = display.masked_changes(row.subject_type, value)
+            personal = masked and known[name].info.personal and isinstance(value, str)
+            data[name] = mask_identifier(value) if personal else value
         return data
 
     def done(self, row: Any, problems: Problems, status: int, extra: Mapping[str, Any] | None = None) -> Any:
@@ -164,72 +219,38 @@ class RegistryApi(BaseApi):
         answer["warnings"] = [display.problem_json(p) for p in problems.warnings]
         return jsonify(answer), status
 
-    # --- OpenAPI -------------------------------------------------------------------------------------------------
+    # --- a request that is sent again ------------------------------------------------------------------------------
 
-    def add_api_spec(self, api_spec: APISpec) -> None:
-        """Said from the declaration: what may be written, what is read, which codes come back."""
-        name = self.model.__name__
-        known = specs(self.model)
-        api_spec.components.schema(name, row_schema(known, known))
-        for suffix, new in (("New", True), ("Change", False)):
-            open_ = [
-                n
-                for n in self.admin.field_names
-                if n in known and (known[n].info.editable == "always" or (new and known[n].info.editable == "new"))
-            ]
-            schema = row_schema({n: known[n] for n in open_}, {n: known[n] for n in open_} if new else {})
-            if not new:
-                schema["properties"]["version"] = {"type": "integer"}
-                schema["required"] = ["version"]
-            api_spec.components.schema(f"{name}{suffix}", schema)
-        refused = {"description": "problems: [{field, code, message}]"}
-        shown = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
-        ok = {"200": {"description": "OK", "content": shown}}
-        errors = dict.fromkeys(("401", "403", "404", "409", "422"), refused)
-        base, one_row = f"{self.route_base}/", f"{self.route_base}/{{pk}}"
-        path_pk = {"name": "pk", "in": "path", "required": True, "schema": {"type": "integer", "format": "int64"}}
-        tags = {"tags": [name], "security": [{"jwt": []}]}
-        query = [
-            {"name": n, "in": "query", "schema": {"type": "string"}}
-            for n in ("q", "sort", "page", "size", *self.admin.filter_names)
-        ]
+    def replay(self, given: Mapping[str, Any]) -> Replay | None:
+        """What is kept under the request's Idempotency-Key, if it has one."""
+        key = request.headers.get(KEY)
+        if key is None:
+            return None
+        if not 1 <= len(key) <= 200 or not key.isascii() or not key.isprintable():
+            message = N_("An Idempotency-Key has 1 to 200 printable ASCII characters.")
+            raise refuse(one(KEY, "idempotency_key", message))
+        return claim(db(), g.person.id, key, self.admin.name, given, now())
 
-        def content(schema: str) -> dict[str, Any]:
-            ref = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
-            return {"requestBody": {"required": True, "content": {"application/json": ref}}}
+    def replayed(self, replay: Replay, given: Mapping[str, Any]) -> Any:
+        """The answer to a request that was carried out before: its row as it stands now."""
+        if (replay.subject_type, replay.fingerprint) != (self.admin.name, fingerprint(given)):
+            message = N_("This Idempotency-Key was used for another request.")
+            raise refuse(one(KEY, "idempotency_mismatch", message))
+        row = self.find(replay.subject_id)
+        if row is None:
+            message = N_("The row that this request made is gone, or you may no longer see it.")
+            raise refuse(one(None, "gone", message))
+        answer, status = self.done(row, Problems(), 201)
+        return answer, status, {"Idempotent-Replayed": "true"}
 
-        gone = self.exclude_route_methods
-        many_rows = {
-            "get": {**tags, "parameters": query, "responses": ok | errors},
-            "post": {**tags, **content(f"{name}New"), "responses": {"201": ok["200"]} | errors},
-        }
-        single = {
-            "get": {**tags, "responses": ok | errors},
-            "put": {**tags, **content(f"{name}Change"), "responses": ok | errors},
-            "delete": {**tags, "responses": {"204": {"description": "Deleted"}} | errors},
-        }
-        for path, operations in ((base, many_rows), (one_row, single)):
-            kept = {verb: said for verb, said in operations.items() if verb not in gone}
-            api_spec.path(path, parameters=[path_pk] if path == one_row else [], operations=kept)
-        steps: list[Move | Action] = [*(self.admin.life.moves if self.admin.life else ()), *self.admin.actions]
-        for step in steps if "do" not in gone else ():
-            schema = row_schema({n: known[n] for n in step.asks}, {})
-            schema["properties"]["version"] = {"type": "integer"}
-            schema["required"] = ["version", *getattr(step, "requires", ())]
-            asked = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-            operation = {**tags, **asked, "summary": step.label, "responses": ok | errors}
-            api_spec.path(f"{one_row}/{step.name}", parameters=[path_pk], operations={"post": operation})
+    def add_api_spec(self, spec: APISpec) -> None:
+        api_spec.describe(spec, self.model, self.route_base, self.exclude_route_methods)
 
 
-def row_schema(known: Mapping[str, Spec], required: Mapping[str, Spec]) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "object", "properties": {n: json_schema(s) for n, s in known.items()}}
-    if needed := [n for n, s in required.items() if s.required]:
-        schema["required"] = needed
-    return schema
-
-
-def body() -> dict[str, Any]:
+def body(*, optional: bool = False) -> dict[str, Any]:
     given = request.get_json(silent=True)
+    if optional and not request.get_data():
+        return {}
     if not isinstance(given, dict):
         raise ApiProblem(422, one(None, "not_json", N_("A JSON object is expected.")))
     return given

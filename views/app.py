@@ -22,6 +22,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from config import LOCALES, ROOT, Config, flask_settings
 from models import registries
 from models.database import Database
+from models.declare import MenuGroup
 from models.scope import Forbidden, everything
 from views import checks, display, security
 from views.api import api_for
@@ -142,9 +143,9 @@ def navigation() -> list[tuple[str, list[dict[str, Any]]]]:
         "on": request.endpoint == "Workbench.index",
     }
     for name, model in registries().items():
-        if not g.scope.may(name, "list"):
-            continue
         admin = model.__admin__
+        if admin.menu is MenuGroup.Mine or not g.scope.may(name, "list"):
+            continue
         entry = {
             "label": display.tr(admin.title),
             "href": url_for(f"{name}.list"),

@@ -3,11 +3,11 @@ buttons, column heads, filters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import g, url_for
+from flask import g
 from flask_babel import gettext
 from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
@@ -90,17 +90,22 @@ def clocks(row: Any) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Tab:
-    """A registry whose rows point at the row shown. column: the reference by which they do."""
+    """A registry whose rows point at the row shown. columns: by which they do (see ``pointing_to``)."""
 
     admin: Admin
     model: type[Any]
-    column: str
+    columns: tuple[str, ...]
 
     @property
     def cells(self) -> tuple[tuple[str, ...], ...]:
-        """Its list columns without the one that says what the page says already."""
-        kept = (tuple(n for n in names if n != self.column) for names in self.admin.list_cells)
+        """Its list columns without those that say what the page says already."""
+        said = {*self.columns, "subject_label"} if len(self.columns) > 1 else {*self.columns}
+        kept = (tuple(n for n in names if n not in said) for names in self.admin.list_cells)
         return tuple(names for names in kept if names)
+
+    def about(self, row: Any) -> dict[str, Any]:
+        """Column → value of those of its rows that point at *row*; the arguments of their list as well."""
+        return dict(zip(self.columns, (type(row).__admin__.name, row.id)[-len(self.columns) :], strict=True))
 
 
 def tabs(row: Any) -> list[Tab]:
@@ -108,21 +113,23 @@ def tabs(row: Any) -> list[Tab]:
     found = []
     for name in type(row).__admin__.related:
         model = registries()[name]
-        column = pointing_to(model, type(row))
-        if column is not None and g.scope.may(name, "list"):
-            found.append(Tab(model.__admin__, model, column))
+        columns = pointing_to(specs(model), type(row))
+        if columns and g.scope.may(name, "list"):
+            found.append(Tab(model.__admin__, model, columns))
     return found
 
 
 def related(tab: Tab, row: Any, args: MultiDict[str, str]) -> Listing:
     """The rows behind *tab*: the page and the order that the address asks for."""
     kept = [(name, args[name]) for name in ("page", "sort") if name in args]
-    return listing(db(), tab.model, MultiDict([(tab.column, str(row.id)), *kept]), now(), fields=flat(tab.cells))
+    asked = [(name, str(value)) for name, value in tab.about(row).items()]
+    return listing(db(), tab.model, MultiDict([*asked, *kept]), now(), fields=flat(tab.cells))
 
 
 def newest(tab: Tab, row: Any) -> tuple[list[Any], bool]:
     """The last few rows behind *tab*, for the first page; and whether there are more."""
-    mine = select(tab.model).where(getattr(tab.model, tab.column) == row.id).order_by(tab.model.id.desc())
+    pointing = [getattr(tab.model, name) == value for name, value in tab.about(row).items()]
+    mine = select(tab.model).where(*pointing).order_by(tab.model.id.desc())
     rows = [*db().scalars(with_references(mine.limit(MOST_INLINE + 1), tab.model, flat(tab.cells)))]
     return rows[:MOST_INLINE], len(rows) > MOST_INLINE
 
@@ -132,12 +139,7 @@ def has_file(row: Any) -> bool:
     return admin.file is not None and getattr(row, "sha256", None) is not None
 
 
-def subject_of(row: Any) -> str | None:
-    """Where the thing lives that a message or an Event speaks of."""
-    name = getattr(row, "subject_type", None)
-    if name in registries() and g.scope.may(str(name), "show"):
-        return url_for(f"{name}.show", pk=row.subject_id)
-    return None
+subject_of = display.subject_of
 
 
 def cell_choices(model: type[Any]) -> list[str]:
@@ -196,6 +198,8 @@ def flat(cells: Sequence[Sequence[str]]) -> tuple[str, ...]:
     return tuple(name for names in cells for name in names)
 
 
-def pointing_to(model: type[Any], target: type[Any]) -> str | None:
-    """The reference of *model* that leads to *target*."""
-    return next((n for n, spec in specs(model).items() if spec.target is target and n != "parent_id"), None)
+def pointing_to(known: Mapping[str, Spec], target: type[Any]) -> tuple[str, ...]:
+    """The columns by which rows with these specs lead to *target*: a reference, or what they say they are about."""
+    reference = next((n for n, spec in known.items() if spec.target is target and n != "parent_id"), None)
+    about = ("subject_type", "subject_id")
+    return (reference,) if reference else about if known.keys() >= set(about) else ()

@@ -14,10 +14,12 @@ from flask_babel import format_date, format_datetime, gettext, ngettext
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
+import notices
 from forms.convert import Spec, specs
 from models import registries
 from models.account import Account
 from models.declare import Admin
+from models.letter import Letter
 from models.work_day import load_calendar
 from rules.calendar import Calendar
 from rules.deadlines import local_day, standing
@@ -189,15 +191,29 @@ def _plain(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell
         text = mask_identifier(text)
     if spec.info.message:
         text = tr(text)
+    text = tr(titles(spec).get(text, "")) or text
     if name_is_registry(spec.name) and text in registries():
         text = tr(registries()[text].__admin__.one)
     if spec.name == "action" and hasattr(row, "subject_type"):
         text = action_label(row.subject_type, text)
-    return Cell(text)
+    return Cell(text, href=subject_of(row) if spec.name == "subject_label" else None)
 
 
 def name_is_registry(name: str) -> bool:
     return name == "subject_type"
+
+
+def titles(spec: Spec) -> Mapping[str, str]:
+    """Value → message id of a text whose list grows by a folder: the kinds of letters. Of any other text nothing."""
+    return {k.name: k.title for k in notices.kinds().values()} if spec is specs(Letter)["kind"] else {}
+
+
+def subject_of(row: Any) -> str | None:
+    """Where the thing lives that a message, an Event or a letter speaks of."""
+    name = getattr(row, "subject_type", None)
+    if name in registries() and g.scope.may(str(name), "show"):
+        return url_for(f"{name}.show", pk=row.subject_id)
+    return None
 
 
 def action_label(registry: str, action: str) -> str:
@@ -279,9 +295,10 @@ def labelled(label: str, value: str) -> str:
     return str(gettext("%(label)s: %(value)s", label=label, value=value))
 
 
-def masked_changes(event: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """An Event's differences with the personal ones masked: it says that they changed, the row says to what."""
-    model = registries().get(event.subject_type)
+def masked_changes(registry: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Differences of an Event about a row of *registry*, the personal ones masked: it says that they changed, the row
+    says to what."""
+    model = registries().get(registry)
     known = specs(model) if model is not None else {}
     hidden = {name for name in changes if name in known and known[name].info.personal}
     return {n: [v and mask_identifier(str(v)) for v in pair] if n in hidden else pair for n, pair in changes.items()}
@@ -305,6 +322,8 @@ def said(spec: Spec | None, value: Any) -> str:
         return mask_identifier(str(value))
     if spec.info.message:
         return tr(str(value))
+    if title := titles(spec).get(str(value)):
+        return tr(title)
     if spec.kind == "reference" and spec.target is not None:
         found = db().get(spec.target, value)
         return label_of(found) if found is not None else str(gettext("(not visible to you)"))
@@ -326,7 +345,3 @@ def names_of(s: Session, ids: set[int | None]) -> dict[int, str]:
         execution_options={UNSCOPED: True},
     )
     return {i: f"{last}{first}" for i, last, first in rows}
-
-
-def loaded(row: Any, name: str) -> bool:
-    return name not in inspect(row).unloaded

@@ -73,42 +73,42 @@ SENTENCES = {
     503: (N_("Busy"), N_("Somebody else is writing just now. Please try again in a moment.")),
 }
 
+TOO_OLD = (N_("This form is no longer valid"), N_("Please go back, reload the page and send it again."))
+# What REST calls them.
+CODES = {400: "bad_request", 401: "unauthorised", 403: "forbidden", 404: "not_found", 405: "method"}
+
+
+def status_of(error: Exception) -> int:
+    if isinstance(error, CSRFError):
+        return 400
+    if isinstance(error, Forbidden):
+        return 403
+    if isinstance(error, OperationalError) and is_busy(error):
+        return 503
+    return error.code or 500 if isinstance(error, HTTPException) else 500
+
 
 def say_error(error: Exception) -> Any:
     """Every error as a page in the reader's language, or as problems for REST. None is swallowed."""
     # The page about an error must not wait for the database, or fail with the transaction that just broke.
     security.close_session()
     g.asks_nothing = True
-    status = 500
-    if isinstance(error, HTTPException) and getattr(error, "response", None) is not None:
+    if isinstance(error, HTTPException) and error.response is not None:
         return error.response
-    if isinstance(error, CSRFError):
-        if sent := resent():
-            return sent
-        status = 400
-        title, sentence = N_("This form is no longer valid"), N_("Please go back, reload the page and send it again.")
-    else:
-        if isinstance(error, Forbidden):
-            status = 403
-        elif isinstance(error, OperationalError) and is_busy(error):
-            status = 503
-        elif isinstance(error, HTTPException) and error.code is not None:
-            if error.code < 400:
-                return error
-            status = error.code
-        if status == 500:
-            log.error("unhandled error on %s %s", request.method, request.path, exc_info=error)
-        title, sentence = SENTENCES.get(status, SENTENCES[400])
-    if status == 401 and not request.path.startswith("/api/"):
-        flash(display.tr(sentence), "warn")
-        return redirect(url_for("SignIn.login", next=request.full_path.rstrip("?") if request.method == "GET" else "/"))
+    if isinstance(error, CSRFError) and (sent := resent()):
+        return sent
+    status = status_of(error)
+    if status < 400:
+        return error
+    if status == 500:
+        log.error("unhandled error on %s %s", request.method, request.path, exc_info=error)
+    title, sentence = TOO_OLD if isinstance(error, CSRFError) else SENTENCES.get(status, SENTENCES[400])
     if not hasattr(g, "scope"):
         g.scope, g.person = ANONYMOUS, None
     if request.path.startswith("/api/"):
-        code = {400: "bad_request", 401: "unauthorised", 403: "forbidden", 404: "not_found", 405: "method"}.get(
-            status, "error"
-        )
-        if isinstance(error, CSRFError):
-            code = "csrf"
+        code = "csrf" if isinstance(error, CSRFError) else CODES.get(status, "error")
         return {"problems": [{"field": None, "code": code, "message": display.tr(sentence)}]}, status
+    if status == 401:
+        flash(display.tr(sentence), "warn")
+        return redirect(url_for("SignIn.login", next=request.full_path.rstrip("?") if request.method == "GET" else "/"))
     return render_template("error.html", title=display.tr(title), sentence=display.tr(sentence), status=status), status

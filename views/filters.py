@@ -85,7 +85,7 @@ class Filter:
             return [("1", str(gettext("Yes"))), ("0", str(gettext("No")))]
         if self.name == "subject_type":
             return [(n, display.tr(m.__admin__.title)) for n, m in registries().items()]
-        return []
+        return [(value, display.tr(title)) for value, title in display.titles(self.spec).items()]
 
     def conditions(self, s: ScopedSession, now: datetime) -> Iterator[ColumnElement[bool]]:
         """Raises BadValue for what cannot be asked of this column."""
@@ -183,6 +183,8 @@ def filters(model: type[Any], args: MultiDict[str, str], s: ScopedSession) -> li
         asked.below = bool(args.get(f"{name}__below"))
         if narrow and name in admin.departments and not asked.asked:
             continue  # there is but one to choose
+        if name == "subject_id" and not asked.asked:
+            continue  # a number that nobody knows by heart; pages about a row ask for it
         found.append(asked)
     return found
 

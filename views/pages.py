@@ -15,6 +15,7 @@ from config import LOCALES
 from forms.convert import UNSTORABLE
 from models import registries
 from models.account import Account, set_password
+from models.declare import MenuGroup
 from models.event import EventKind, record
 from models.letter import Letter, LetterState
 from models.scope import door, everything
@@ -86,9 +87,8 @@ class MyAccount(BaseView):
         if g.person is None:
             return redirect(url_for("SignIn.login", next=request.path))
         roles = sorted(display.role_label(name) for name in g.person.roles)
-        own = [
-            m.__admin__ for n, m in registries().items() if m.__admin__.owner == "owner_id" and g.scope.may(n, "list")
-        ]
+        mine = [m.__admin__ for m in registries().values() if m.__admin__.menu is MenuGroup.Mine]
+        own = [admin for admin in mine if g.scope.may(admin.name, "list")]
         return render_template("account.html", roles=roles, own=own)
 
     @expose("/password", methods=["GET", "POST"])

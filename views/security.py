@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -10,20 +11,23 @@ from urllib.parse import urlsplit
 from flask import Flask, abort, current_app, g, jsonify, redirect, request, session, url_for
 from flask_appbuilder.security.sqla.manager import SecurityManager as FabSecurityManager
 from flask_babel import gettext
-from flask_jwt_extended import verify_jwt_in_request
+from flask_jwt_extended import JWTManager, verify_jwt_in_request
 from flask_jwt_extended.exceptions import JWTExtendedException
 from flask_login import current_user, logout_user
 from flask_wtf.csrf import CSRFProtect
 from jwt.exceptions import PyJWTError
 from sqlalchemy import func, update
+from sqlalchemy.exc import OperationalError
 from werkzeug.wrappers import Response
 
 from forms.convert import UNSTORABLE
 from models.access import Person, load_person, scope_of
 from models.account import Account
-from models.database import Database
+from models.database import Database, is_busy
 from models.scope import ANONYMOUS, ScopedSession, everything
+from models.token import PREFIX, Token, is_to_note, living, note_use, scope_for
 
+log = logging.getLogger(__name__)
 MUTATING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 csrf = CSRFProtect()
 
@@ -42,8 +46,15 @@ class SecurityManager(FabSecurityManager):
     def load_user(self, pk: Any) -> Person | None:
         return find_person(int(pk))
 
+    def create_jwt_manager(self, app: Flask) -> JWTManager:
+        manager = super().create_jwt_manager(app)
+        manager.additional_claims_loader(_stamped)
+        return manager
+
     def load_user_jwt(self, _header: Any, data: dict[str, Any]) -> Person | None:
-        return find_person(int(data["sub"]))
+        """Nobody, once the password it was got for has changed: then it has ended, as sessions have."""
+        person = find_person(int(data["sub"]))
+        return person if person is not None and data.get("stamp") == person.stamp else None
 
     def has_access(self, permission_name: str, view_name: str) -> bool:
         person: Person | None = g.get("person")
@@ -75,6 +86,12 @@ def find_person(account_id: int) -> Person | None:
     """The active account with that id, in a session of its own."""
     with database().session(everything("sign-in")) as s:
         return load_person(s, account_id)
+
+
+def _stamped(identity: str) -> dict[str, str]:
+    """What a token of flask-appbuilder's sign-in carries besides whose it is."""
+    person = find_person(int(identity))
+    return {"stamp": person.stamp} if person is not None else {}
 
 
 def database() -> Database:
@@ -115,30 +132,78 @@ def enter() -> Response | None:
     g.scope, g.person = ANONYMOUS, None
     if request.endpoint in (None, "static"):
         return None
-    bearer = request.headers.get("Authorization", "").lower().startswith("bearer ")
-    if bearer and not request.path.startswith("/api/v1/security/"):
-        try:
-            verify_jwt_in_request()
-        except (JWTExtendedException, PyJWTError):
-            return _unauthorised()
-    if request.method in MUTATING and not bearer and request.path != "/api/v1/security/login":
+    shown, token = _bearer(), None
+    if shown is not None and request.path.startswith("/api/v1/security/"):
+        return None  # flask-appbuilder looks at it itself
+    if request.method in MUTATING and shown is None and request.path != "/api/v1/security/login":
         csrf.protect()
-    user = current_user._get_current_object() if not bearer else g.get("_jwt_extended_jwt_user", {}).get("loaded_user")
+    if shown is None:
+        user = current_user._get_current_object()
+    elif shown.startswith(PREFIX):
+        user, token = _by_token(shown)
+    else:
+        user = _by_jwt()
     if not isinstance(user, Person):
         return None
-    if not bearer and session.get("stamp") != user.stamp:
+    if shown is None and session.get("stamp") != user.stamp:
         logout_user()
         session.clear()
         return None
-    g.person = g.user = user
-    with database().session(everything("scope")) as s:
-        g.scope = scope_of(user, s)
-    session.permanent = True
+    _admit(user, token)
+    if shown is None:
+        session.permanent = True
     if user.must_change_password and request.endpoint not in ("MyAccount.password", "SignIn.logout", "Language.choose"):
         if request.path.startswith("/api/"):
             abort(403)
         return redirect(url_for("MyAccount.password"))
     return None
+
+
+def _admit(user: Person, token: Token | None) -> None:
+    g.person = g.user = user
+    with database().session(everything("scope")) as s:
+        g.scope = scope_of(user, s)
+    if token is not None:
+        g.scope = scope_for(token, g.scope)
+        _note_use(token)
+
+
+def _bearer() -> str | None:
+    """What the request shows instead of a cookie."""
+    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
+    return shown.strip() if scheme.lower() == "bearer" else None
+
+
+def _by_jwt() -> Person | None:
+    try:
+        verify_jwt_in_request()
+    except (JWTExtendedException, PyJWTError):
+        abort(_unauthorised())
+    found: Person | None = g.get("_jwt_extended_jwt_user", {}).get("loaded_user")  # OPTIONS is let through unseen
+    return found
+
+
+def _by_token(secret: str) -> tuple[Person, Token]:
+    """Owner and token of that secret. Tokens are for REST: on pages they are as good as none."""
+    with database().session(everything("token")) as s:
+        token = living(s, secret, now()) if request.path.startswith("/api/") else None
+        owner = load_person(s, token.owner_id) if token is not None else None
+    if token is None or owner is None:
+        abort(_unauthorised())
+    return owner, token
+
+
+def _note_use(token: Token) -> None:
+    """When it was used last, now and then and in passing: a request never waits for another writer because of it."""
+    if not is_to_note(token, now()):
+        return
+    try:
+        with database().hurried(everything("use of a token")) as s:
+            note_use(s, token.id, now())
+    except OperationalError as error:
+        if not is_busy(error):
+            raise
+        log.info("the use of token %d is not noted: somebody else is writing", token.id)
 
 
 def _unauthorised() -> Response:

@@ -24,7 +24,7 @@ from models.counter import Counter
 from models.database import Database
 from models.department import Department
 from models.event import Event
-from models.letter import Letter, LetterKind, LetterState
+from models.letter import Letter, LetterState
 from models.outbox import MOST_ATTEMPTS, Outbox, OutboxState
 from models.scope import everything
 from models.workflow import move
@@ -105,7 +105,9 @@ def test_acceptance(worker: Worker, settle: Any, stored: Any, row: Any, world: W
     assert worker.run_due() == 1
     assert row(outbox_id).state is OutboxState.Done
     (letter,) = stored()
-    assert (letter.state, letter.kind, letter.case_id) == (LetterState.Issued, LetterKind.Acceptance, case_id)
+    assert (letter.state, letter.kind) == (LetterState.Issued, "acceptance")
+    assert (letter.subject_type, letter.subject_id) == ("cases", case_id)
+    assert letter.subject_label == "东卫健 2026-000001"
     assert (letter.number, letter.year, letter.serial) == ("东卫健受〔2026〕1号", 2026, 1)
     assert letter.department_id == world.id(Department, name="东城区卫生健康局")
     assert letter.sha256 == hashlib.sha256(letter.pdf).hexdigest()
@@ -138,7 +140,7 @@ def test_refusal_states_its_reason(worker: Worker, settle: Any, stored: Any, mad
     settle(case_id, "refuse", competent="东城区市场监督管理局")
     assert worker.run_due() == 1
     (letter,) = stored()
-    assert (letter.kind, letter.number) == (LetterKind.Refusal, "东卫健不受〔2026〕1号")
+    assert (letter.kind, letter.number) == ("refusal", "东卫健不受〔2026〕1号")
     text = text_of(letter.pdf)
     for words in (REASON, "泉城示例有限公司", COMPANY, "东城区市场监督管理局", "演示", "六十日"):
         assert words in text, words

@@ -112,7 +112,7 @@ def test_a_message_that_a_killed_attempt_left_is_not_told_again(
     worker: Worker, clock: Clock, database: Database, world: World, messages: Any, outbox: Any
 ) -> None:
     case_id = world.case("申请人红鲤")
-    key = f"remind.notice:{case_id}"
+    key = f"remind.cases.notice:{case_id}"
     with database.session(everything("test"), write=True) as s:
         row = s.scalars(select(Outbox).where(Outbox.key == key)).one()
         assert claim(s, row.id, WARNING)
@@ -148,7 +148,7 @@ def test_dropped_when_the_case_is_settled(
         s.scalars(select(Outbox).where(Outbox.kind.startswith("letter."))).one().state = OutboxState.Done
     clock.moment = WARNING
     assert worker.run_due() == 3
-    assert outbox()[f"remind.notice:{case_id}"] is OutboxState.Dropped
+    assert outbox()[f"remind.cases.notice:{case_id}"] is OutboxState.Dropped
     assert case_id not in {m.subject_id for m in messages()}
     assert len(messages()) == 2
 
@@ -161,7 +161,7 @@ def test_nobody_to_tell(
         assert orphan.handler_id is None
     clock.moment = WARNING
     worker.run_due()
-    assert outbox()[f"remind.notice:{orphan.id}"] is OutboxState.Dropped
+    assert outbox()[f"remind.cases.notice:{orphan.id}"] is OutboxState.Dropped
     assert len(messages()) == 3
 
 

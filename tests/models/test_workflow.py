@@ -233,7 +233,7 @@ def test_nobody_is_granted_to_issue_a_letter(as_: As, world: World, database: Da
     with database.session(everything("letters"), write=True) as s:
         case = mine(s)
         event = s.scalars(select(Event.id).limit(1)).one()
-        values = {"number": "1", "kind": "acceptance", "case_id": case.id, "department_id": case.department_id}
+        values = {"number": "1", "kind": "acceptance", "subject_type": "cases", "subject_id": case.id, "subject_label": "1", "department_id": case.department_id}
         letter = put(s, Letter(), **values, event_id=event, year=2026, serial=1, code="A")
         assert codes(move(s, letter, "issue", now=NOW)) == {(None, "constraint")}  # it has no bytes
         id_ = letter.id

@@ -18,8 +18,8 @@ from tests.world import NOW, PASSWORD, World
 
 
 class Ours:
-    def __init__(self, url: str, folder: Path) -> None:
-        self.config = settings.read({}, instance=folder, database_url=url)
+    def __init__(self, url: str, folder: Path, fonts: Path) -> None:
+        self.config = settings.read({}, instance=folder, database_url=url, font_cache=str(fonts))
         self.database = Database(url)
         self.world = World(self.database)
         self.app: Flask = create_app(self.config, clock=lambda: NOW, database=self.database)
@@ -37,8 +37,8 @@ class Ours:
 
 
 @contextmanager
-def opened(templates: Templates, folder: Path) -> Iterator[Ours]:
-    ours = Ours(templates.copy("sqlite", folder), folder)
+def opened(templates: Templates, folder: Path, fonts: Path) -> Iterator[Ours]:
+    ours = Ours(templates.copy("sqlite", folder), folder, fonts)
     yield ours
     ours.database.dispose()
 

@@ -321,6 +321,8 @@ def main(folder: Path) -> None:
     def tell(what: Any) -> None:
         print(json.dumps(what), file=told, flush=True)
 
+    # Nothing here outlives the tests, and a start commits a thousand times.
+    event.listen(Engine, "connect", lambda connection, record: connection.execute("PRAGMA synchronous=OFF"))
     event.listen(Engine, "before_cursor_execute", lambda c, cursor, sql, *rest: STATEMENTS.append(sql))
     started = []
     for pages in (PAGES, PAGES[:1], PAGES):

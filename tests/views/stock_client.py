@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,12 @@ class Stock:
                 cwd=ROOT,
                 env={**os.environ, "TZ": "Asia/Shanghai"},
             )
-        told = self._read()
-        self.starts: list[list[str]] = told["starts"]
-        self.tables: list[str] = told["tables"]
+
+    @cached_property
+    def told(self) -> dict[str, Any]:
+        """What the process saw while it started: ``starts``, the statements of each; ``tables``, those there after."""
+        found: dict[str, Any] = self._read()
+        return found
 
     def _read(self) -> Any:
         assert self.process.stdout is not None
@@ -65,6 +68,7 @@ class Stock:
 
     def call(self, name: str, **given: Any) -> Any:
         """What the method *name* of the process's ``Door`` returns."""
+        assert self.told  # or its first line would be taken for the answer
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps([name, given]) + "\n")
         self.process.stdin.flush()
@@ -112,7 +116,7 @@ class Stock:
             return connection.execute(sql).fetchall()
 
     def stop(self) -> None:
-        self.process.communicate(timeout=20)
+        self.process.communicate(timeout=60)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

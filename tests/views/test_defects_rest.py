@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,9 +25,10 @@ def stock() -> Stock:
     return running()
 
 
-@pytest.fixture(scope="module")
-def ours(templates: Templates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ours]:
-    with opened(templates, tmp_path_factory.mktemp("ours")) as found:
+@pytest.fixture(scope="module", autouse=True)
+def ours(stock: Stock, templates: Templates, tmp_path_factory: pytest.TempPathFactory, fonts: Path) -> Iterator[Ours]:
+    """Made while the stock application starts."""
+    with opened(templates, tmp_path_factory.mktemp("ours"), fonts) as found:
         yield found
 
 

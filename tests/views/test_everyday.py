@@ -100,7 +100,7 @@ def test_whoever_was_overtaken_sees_by_what_and_may_save_again(sign_in: SignIn, 
     assert colleague.post(path, {**sent, "applicant": "同事改的"}).status_code == 302
     answer = clerk.post(path, {**sent, "applicant": "我改的"})
     page = answer.get_data(as_text=True)
-    assert answer.status_code == 422
+    assert answer.status_code == 409
     assert "我改的" in page
     assert "同事改的" in page
     assert "李鲤" in page

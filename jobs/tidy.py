@@ -1,0 +1,14 @@
+"""What is kept for a while only: drafts nobody came back to, keys of REST requests that will not be sent again."""
+
+from __future__ import annotations
+
+from jobs.means import Means
+from models import draft, replay
+from models.scope import everything
+
+
+def tidy(means: Means) -> dict[str, int]:
+    """Remove what has had its time; returns how many of each. Run twice, or late, it does no harm."""
+    now = means.clock()
+    with means.database.session(everything("tidy"), write=True) as s:
+        return {"drafts": draft.purge(s, now), "replays": replay.purge(s, now)}

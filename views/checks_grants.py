@@ -1,0 +1,84 @@
+"""Do the grants make sense: verbs there are, buttons that somebody has, rows whose references one may see?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import inspect
+
+from forms.fields import editable
+from models.declare import Admin, Reach, Role
+from views.checks_base import Declared, Mistake, repeated
+
+READING = {"list", "show"}
+
+
+def verbs(d: Declared) -> Iterator[Mistake]:
+    admin = d.admin
+    for grant in admin.grants:
+        for verb in grant.words:
+            if verb not in admin.verbs:
+                yield d.wrong("D010", "grants", f"{grant.role.value} is granted the unknown verb {verb!r}")
+        if grant.reach is Reach.mine and admin.owner is None:
+            yield d.wrong("D011", "grants", f"{grant.role.value} reaches only mine, but no owner is declared")
+    for role in Role:
+        granted = [verb for grant in admin.grants if grant.role is role for verb in grant.words]
+        for verb in repeated(granted):
+            yield d.wrong("D012", "grants", f"{role.value} is granted {verb!r} twice")
+        for verb in ("edit", "delete"):
+            if verb in granted and "show" not in granted:
+                yield d.wrong("D013", "grants", f"{role.value} may {verb} rows but not see them; grant show as well")
+
+
+def useless(d: Declared) -> Iterator[Mistake]:
+    """Verbs without anything to do, and steps without anybody to do them."""
+    for verb in ("add", "edit"):
+        if verb in d.granted and not editable(d.model, d.admin.field_names, new=verb == "add"):
+            yield d.wrong("D014", "grants", f"{verb} is granted, but no group has a field to fill in")
+    # Where people only read, jobs alone make the moves.
+    jobs_alone = d.granted <= READING
+    for attribute, step in d.steps:
+        if step.name not in d.granted and not (jobs_alone and attribute == "life.moves"):
+            yield d.wrong("D015", attribute, f"{step.name!r} is granted to nobody")
+
+
+def required(d: Declared) -> Iterator[Mistake]:
+    """A person who may add rows must be able to fill in what is required."""
+    if "add" not in d.granted:
+        return
+    shown = set(d.admin.field_names)
+    for name, spec in d.specs.items():
+        if spec.required and spec.info.editable != "never" and name not in shown:
+            yield d.wrong("D020", name, "it is required but stands in no group")
+
+
+def reach(d: Declared) -> Iterator[Mistake]:
+    """A required reference to a registry with narrower reading would lose rows or give a silent None."""
+    admin, mapper = d.admin, inspect(d.model)
+    for name, spec in d.specs.items():
+        target = getattr(spec.target, "__admin__", None)
+        if spec.kind != "reference" or target is None:
+            continue
+        if target.scoped and not admin.scoped:
+            sentence = f"it leads to {target.name}, whose rows belong to departments; so must these"
+            yield d.wrong("D030", name, sentence)
+        if mapper.columns[name].nullable or not target.scoped or name in (*admin.departments, admin.owner):
+            continue
+        for role in Role:
+            own, theirs = reading(admin, role), reading(target, role)
+            if own is None or theirs is Reach.all:
+                continue
+            if theirs is None or own > theirs or admin.follows != name:
+                yield d.wrong(
+                    "D031",
+                    name,
+                    f"{role.value} reads these rows but may not see what it leads to in {target.name}; "
+                    "widen that grant, or say follows= and take the department over",
+                )
+
+
+def reading(admin: Admin, role: Role) -> Reach | None:
+    return max((g.reach for g in admin.grants if g.role is role and READING & set(g.words)), default=None)
+
+
+CHECKS = (verbs, useless, required, reach)
