@@ -111,6 +111,20 @@ def _check(config: Config, args: argparse.Namespace) -> int:
     return 1 if found else 0
 
 
+def _describe(config: Config, args: argparse.Namespace) -> int:
+    from views import describe
+
+    if args.registry is None:
+        print(describe.overview())
+        return 0
+    try:
+        print(describe.describe(args.registry, datetime.now(UTC)))
+    except describe.NoSuchRegistry as error:
+        print(f"run.py describe: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
 def _create_admin(config: Config, args: argparse.Namespace) -> int:
     from jobs.setup import create_admin
 
@@ -171,6 +185,8 @@ def parser() -> argparse.ArgumentParser:
     add("migrate", _migrate, "Bring the database to the newest schema.")
     add("sync", _sync, "Write roles and permissions as declared, and the published calendar.")
     add("check", _check, "Look for mistakes in declarations.")
+    describe = add("describe", _describe, "Say what a declaration yields: pages, permissions, letters, statements.")
+    describe.add_argument("registry", nargs="?", help="for instance items, or Item; default: a table of all")
     admin = add("create-admin", _create_admin, "Make an administrator; the password is generated and printed once.")
     admin.add_argument("username")
     admin.add_argument("--name", default="系统管理员", help="full name")

@@ -30,7 +30,7 @@ class OutcomeKind(LabelEnum):
     New = "new", N_("New")
     Changed = "changed", N_("To be changed")
     Unchanged = "unchanged", N_("Unchanged")
-    Refused = "refused", N_("Refused")
+    Refused = "refused", N_("Not imported")
 
 
 @dataclass

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
 from models import registries
@@ -42,8 +44,9 @@ class Person:
         return str(self.id)
 
 
-def load_person(s: Session, account_id: int) -> Person | None:
-    """The account, where it works, its roles and its permissions, in one statement: every request begins with it."""
+@cache
+def _who() -> Select[Any]:
+    """The statement of :func:`load_person`: built once, for every request begins with it."""
     holder = aliased(Account)
     granted = (
         select(func.aggregate_strings(FabRole.name + "\t" + Permission.name + "\t" + ViewMenu.name, "\n"))
@@ -51,14 +54,19 @@ def load_person(s: Session, account_id: int) -> Person | None:
         .join(FabRole.permissions)
         .join(PermissionView.permission)
         .join(PermissionView.view_menu)
-        .where(holder.id == account_id)
+        .where(holder.id == bindparam("account_id"))
         .scalar_subquery()
     )
-    row = s.execute(
+    return (
         select(Account, Department.name, granted, calendar_stamp(), *SEAT)
         .outerjoin(Department, Department.id == Account.department_id)
-        .where(Account.id == account_id, Account.active.is_(True))
-    ).first()
+        .where(Account.id == bindparam("account_id"), Account.active.is_(True))
+    )
+
+
+def load_person(s: Session, account_id: int) -> Person | None:
+    """The account, where it works, its roles and its permissions, in one statement."""
+    row = s.execute(_who(), {"account_id": account_id}).first()
     if row is None:
         return None
     account, department, told, stamp, *seat = row

@@ -39,6 +39,7 @@ class Item(Row):
         UniqueConstraint("region_id", "local_code"),
         Index("ix_item_department_id_name", "department_id", "name"),
         Index("ix_item_name", "name"),
+        Index("ix_item_state_name", "state", "name"),
         check_constraint(
             "origin <> 'ours' OR (basic_code IS NOT NULL AND legal_basis_id IS NOT NULL AND level IS NOT NULL)",
             "five_attributes",
@@ -106,8 +107,10 @@ class Item(Row):
     def derive(session: Any, row: Any, actor: int | None, now: datetime) -> None:
         row.origin = row.origin or Origin.Ours
         row.state = row.state or ItemState.Draft
-        if row.department_id is not None and (seat := session.get(Department, row.department_id)):
-            row.region_id = seat.region_id
+        # The department never changes afterwards.
+        if row.region_id is None and row.department_id is not None:
+            seat = session.get(Department, row.department_id)
+            row.region_id = seat.region_id if seat is not None else None
         _inherit(session, row)
         row.gaps = [n for n in (*FIVE_ATTRIBUTES, "national_code") if getattr(row, n) is None]
         row.gap_count = len(row.gaps)
@@ -115,7 +118,8 @@ class Item(Row):
 
 def _inherit(session: Any, row: Any) -> None:
     """A claimed item takes type, code, basis and level from the catalogue where it says nothing itself (A02)."""
-    if row.catalogue_item_id is None:
+    inherited = (row.name, row.item_type, row.basic_code, row.legal_basis_id, row.level)
+    if row.catalogue_item_id is None or all(inherited):
         return
     claimed = session.get(CatalogueItem, row.catalogue_item_id)
     if claimed is None:

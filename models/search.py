@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, and_, or_, true
+from sqlalchemy import Boolean, ColumnElement, and_, literal, or_, true
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from models.declare import Admin
 from rules.normalise import clean
@@ -28,4 +31,28 @@ def _holds(column: Any, word: str) -> ColumnElement[bool]:
     info = column.info.get("field")
     if info is not None and info.personal:
         return cast("ColumnElement[bool]", column == word.upper())
-    return cast("ColumnElement[bool]", column.icontains(word, autoescape=True))
+    pattern = re.sub(r"([/%_])", r"/\1", word)
+    return FoldedLike(column, literal(f"%{pattern}%"))
+
+
+class FoldedLike(FunctionElement[bool]):
+    """(column, pattern): LIKE without regard to the case of letters, as each engine does it fastest.
+
+    SQLite's own LIKE folds the letters that its lower() does, in half the time; PostgreSQL's ILIKE folds them all.
+    """
+
+    inherit_cache = True
+    type = Boolean()
+    name = "folded_like"
+
+
+@compiles(FoldedLike)
+def _ilike(element: Any, compiler: Any, **kw: Any) -> str:
+    column, pattern = (compiler.process(part, **kw) for part in element.clauses)
+    return f"{column} ILIKE {pattern} ESCAPE '/'"
+
+
+@compiles(FoldedLike, "sqlite")
+def _like(element: Any, compiler: Any, **kw: Any) -> str:
+    column, pattern = (compiler.process(part, **kw) for part in element.clauses)
+    return f"{column} LIKE {pattern} ESCAPE '/'"

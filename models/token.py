@@ -29,7 +29,7 @@ HANDS_OFF = {"tokens": (), "accounts": READING}
 
 class TokenAccess(LabelEnum):
     Read = "read", N_("Read only")
-    Full = "full", N_("Everything I may do")
+    Full = "full", N_("Everything its owner may do")
 
 
 class TokenState(LabelEnum):
@@ -42,7 +42,7 @@ class Token(Row):
 
     owner_id: Mapped[int] = ref("ab_user.id", N_("Owner"), editable="never", index=False)
     name: Mapped[str] = field(N_("Name"), String(80), help=N_("What it is for: the program or the machine."))
-    access: Mapped[TokenAccess] = field(N_("May"), default=TokenAccess.Read)
+    access: Mapped[TokenAccess] = field(N_("Access"), default=TokenAccess.Read)
     registries: Mapped[str | None] = field(
         N_("Only these registries"),
         String(400),

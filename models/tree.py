@@ -21,7 +21,7 @@ def relocate(session: Session, row: Any, given: Mapping[str, Any], now: datetime
     below = select(func.count()).select_from(type(row)).where(type(row).path.startswith(row.path, autoescape=True))
     count = (session.scalar(below) or 1) - 1
     settle_path(session, row, now)
-    return Told(N_("%(count)d rows below it came along."), {"count": count})
+    return Told(N_("Rows below it that came along: %(count)d."), {"count": count})
 
 
 # For every registry that is a tree; its grants say who may.

@@ -111,7 +111,7 @@ $$("form[data-everywhere]").forEach((form) => {
   const close = () => { panel.hidden = true; at = -1; input.setAttribute("aria-expanded", "false"); input.removeAttribute("aria-activedescendant"); };
   const ask = async () => {
     const mine = ++asked, text = input.value.trim();
-    if (text.length < 2) { close(); return; }
+    if (!/[^\x00-\x7f]|../.test(text)) { close(); return; }
     const answer = await fetch(`${form.action}?short=1&q=${encodeURIComponent(text)}`, { headers: { Accept: "application/json" } });
     if (mine !== asked || !answer.ok) return;
     const { groups } = await answer.json();

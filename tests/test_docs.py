@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from dataclasses import fields
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import config as settings
 from config import Config, ConfigError
+from models import base, declare
+from rules import lifecycle
 from run import parser
+from views.checks import CODES
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN = (ROOT / "docs/run.md").read_text(encoding="utf-8")
@@ -61,3 +68,86 @@ def test_the_secret_is_made_once_and_private(tmp_path: Path) -> None:
     assert settings.read({}, instance=tmp_path / "new").secret_key == first
     assert (tmp_path / "new" / "secret_key").stat().st_mode & 0o777 == 0o600
     assert len(first) >= 32
+
+
+# --- docs/declaration.md -------------------------------------------------------------------------------------------
+
+DECLARATION = (ROOT / "docs/declaration.md").read_text(encoding="utf-8")
+DATACLASSES: tuple[Any, ...] = (
+    *(declare.Admin, declare.Group, declare.Grant, declare.Action, declare.Reminder, declare.Todo),
+    *(declare.Clock, declare.Desk, declare.Figure, declare.Block, lifecycle.Lifecycle, lifecycle.Move),
+)
+ENUMS: tuple[type[Enum], ...] = (declare.Reach, declare.Role, declare.MenuGroup)
+FUNCTIONS: tuple[Callable[..., Any], ...] = (base.field, base.ref)
+
+
+def table(title: str) -> list[list[str]]:
+    """The rows of the first table under that heading, without its head."""
+    [section] = re.findall(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", DECLARATION, re.MULTILINE | re.DOTALL)
+    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
+    return [[cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def default_of(one: Any) -> str:
+    value = one.default if one.default is not MISSING else one.default_factory
+    if value is MISSING:
+        return "required"
+    if one.default is MISSING:
+        value = value()
+    if isinstance(value, Enum):
+        return f"`{type(value).__name__}.{value.name}`"
+    if isinstance(value, str):
+        return f'`"{value}"`'
+    return "`Desk()`" if isinstance(value, declare.Desk) else f"`{value!r}`"
+
+
+@pytest.mark.parametrize("cls", DATACLASSES, ids=lambda cls: cls.__name__)
+def test_every_word_of_the_declaration_is_described(cls: Any) -> None:
+    rows = table(f"`{cls.__name__}`")
+    assert [row[:3] for row in rows] == [[f"`{f.name}`", f"`{f.type}`", default_of(f)] for f in fields(cls)]
+    assert all(row[3].endswith(".") for row in rows)
+
+
+def test_no_part_of_the_declaration_is_left_out() -> None:
+    parts = {*DATACLASSES, *ENUMS}
+    for module in (declare, lifecycle):
+        here = {c for c in vars(module).values() if inspect.isclass(c) and c.__module__ == module.__name__}
+        assert here <= parts
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
+def test_every_word_of_a_column_is_described(function: Callable[..., Any]) -> None:
+    expected = []
+    for name, one in inspect.signature(function).parameters.items():
+        shown = {one.VAR_POSITIONAL: f"*{name}", one.VAR_KEYWORD: f"**{name}"}.get(one.kind, name)
+        stars = shown != name
+        default = "none" if stars else "required" if one.default is one.empty else f"`{one.default!r}`"
+        expected.append([f"`{shown}`", f"`{one.annotation}`", default.replace("'", '"')])
+    assert [row[:3] for row in table(f"`{function.__name__}`")] == expected
+
+
+@pytest.mark.parametrize("enum", ENUMS, ids=lambda enum: enum.__name__)
+def test_every_member_is_described(enum: type[Enum]) -> None:
+    rows = table(f"`{enum.__name__}`")
+    assert [row[:2] for row in rows] == [[f"`{m.name}`", f"`{m.value}`"] for m in enum]
+    assert all(row[2].endswith(".") for row in rows)
+
+
+def test_examples_are_taken_from_the_product() -> None:
+    said = " ".join(" ".join(p.read_text(encoding="utf-8").split()) for p in sorted((ROOT / "models").glob("*.py")))
+    for part in (*DATACLASSES, *FUNCTIONS):
+        for row in table(f"`{part.__name__}`"):
+            assert row[4] == "—" or row[4].strip("`") in said, f"{part.__name__}.{row[0]}: {row[4]}"
+
+
+def test_the_grammar_of_filters_names_every_suffix() -> None:
+    asked = " ".join(row[0] for row in table("The grammar of filters"))
+    source = (ROOT / "views/filters.py").read_text(encoding="utf-8")
+    for suffix in set(re.findall(r"__[a-z]+(?=[\"}])", source)) | {"overdue", "me"}:
+        assert suffix in asked, suffix
+
+
+def test_every_code_is_described() -> None:
+    assert dict(table("Codes")) == {f"`{code}`": meaning for code, meaning in CODES.items()}
+    assert len(table("Codes")) == len(CODES)
+    assert {*re.findall(r"\bD\d{3}\b", DECLARATION)} == {*CODES}

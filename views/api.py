@@ -45,7 +45,7 @@ class ApiProblem(HTTPException):
 
 
 def refuse(problems: Problems) -> ApiProblem:
-    """409 for conflicts with what is stored, 410 for what is no more, 422 for every other broken rule."""
+    """409 for conflicts with what is stored, 410 for what is no more, 422 for nearly every other broken rule."""
     statuses = {api_spec.STATUS.get(p.code, 422) for p in problems.errors}
     return ApiProblem(statuses.pop() if len(statuses) == 1 else 422, problems)
 
@@ -124,7 +124,7 @@ class RegistryApi(BaseApi):
         demand(self.admin.name, "edit")
         row = self.row(pk)
         given = body()
-        version = asked_version(given)
+        version = self.asked_version(given)
         values = self.values({k: v for k, v in given.items() if k != "version"})
         problems = save(db(), row, values, now=now(), expected_version=version)
         return self.done(row, problems, 200)
@@ -133,9 +133,10 @@ class RegistryApi(BaseApi):
     def delete(self, pk: int) -> Any:
         demand(self.admin.name, "delete")
         row = self.row(pk)
-        asked = request.args.get("version")
-        version = asked_version({"version": number(asked)} if asked is not None else body(optional=True))
-        problems = remove(db(), row, now=now(), expected_version=version)
+        given = body(optional=True)
+        if "version" in request.args:
+            given["version"] = number(request.args["version"])
+        problems = remove(db(), row, now=now(), expected_version=self.asked_version(given))
         if problems.errors:
             raise refuse(problems)
         commit()
@@ -145,11 +146,11 @@ class RegistryApi(BaseApi):
     def do(self, pk: int, action: str) -> Any:
         step = step_of(self.admin, action)
         if step is None:
-            raise ApiProblem(404, one(None, "no_such_action", N_("There is no such action.")))
+            raise refuse(one(None, "no_such_action", N_("There is no such action.")))
         demand(self.admin.name, action)
         row = self.row(pk)
         given = body()
-        version = asked_version(given) if hasattr(self.model, "version") else None
+        version = self.asked_version(given)
         values = self.values({k: v for k, v in given.items() if k != "version"})
         if isinstance(step, Action):
             problems, answer = act(db(), row, step, now=now(), given=values, expected_version=version)
@@ -180,6 +181,15 @@ class RegistryApi(BaseApi):
             message = N_("There is no field “%(name)s”.")
             raise refuse(Problems(Problem("fields", "unknown_field", message, {"name": n[:60]}) for n in strange))
         return tuple(dict.fromkeys(n for n in asked if n != "id"))
+
+    def asked_version(self, given: Mapping[str, Any]) -> int | None:
+        """The version the client read; writing without it would overwrite somebody else's work unseen."""
+        if not hasattr(self.model, "version"):
+            return None
+        version = given.get("version")
+        if not isinstance(version, int) or isinstance(version, bool):
+            raise ApiProblem(422, one("version", "required", N_("Say which version of the row you read.")))
+        return version
 
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
         known = specs(self.model)
@@ -254,14 +264,6 @@ def body(*, optional: bool = False) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise ApiProblem(422, one(None, "not_json", N_("A JSON object is expected.")))
     return given
-
-
-def asked_version(given: Mapping[str, Any]) -> int:
-    """The version the client read; writing without it would overwrite somebody else's work unseen."""
-    version = given.get("version")
-    if not isinstance(version, int) or isinstance(version, bool):
-        raise ApiProblem(422, one("version", "required", N_("Say which version of the row you read.")))
-    return version
 
 
 def api_for(model: type[Any]) -> type[RegistryApi]:

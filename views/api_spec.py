@@ -24,7 +24,7 @@ from views.listing import LARGEST_PAGE, sortable
 from views.registry import steps_of
 
 # What is answered to a broken rule of this code; to any other, 422.
-STATUS = {"stale": 409, "duplicate": 409, "in_use": 409, "gone": 410}
+STATUS = {"no_such_action": 404, "stale": 409, "duplicate": 409, "in_use": 409, "gone": 410}
 # Where the rules of every registry stand, besides its own file.
 SHARED = (
     "models.write",
@@ -205,7 +205,14 @@ def describe(spec: APISpec, model: type[Any], base: str, gone: Collection[str]) 
         ),
         "get": (single, "get", {"responses": {"200": described({"type": "object", "properties": shown})}}),
         "put": (single, "put", {**asked(named(f"{name}Change")), "responses": {"200": described(done)}}),
-        "delete": (single, "delete", {"parameters": [VERSION], "responses": {"204": {"description": "Deleted"}}}),
+        "delete": (
+            single,
+            "delete",
+            {
+                "parameters": [VERSION] if hasattr(model, "version") else [],
+                "responses": {"204": {"description": "Deleted"}},
+            },
+        ),
         "history": (
             f"{single}/history",
             "get",
@@ -272,9 +279,10 @@ def _errors(spec: APISpec, model: type[Any]) -> dict[str, Any]:
             "Problems", {"type": "object", "properties": {"problems": {"type": "array", "items": anything}}}
         )
     answers: dict[str, Any] = {}
-    for status, title in (("401", "Not signed in"), ("403", "Not permitted"), ("404", "No such row in your reach")):
+    for status, title in (("401", "Not signed in"), ("403", "Not permitted")):
         answers[status] = described(named("Problems"), title)
-    for status, title in (("409", "Conflict"), ("410", "Gone"), ("422", "Refused")):
+    missing = "No such row in your reach (`not_found`)"
+    for status, title in (("404", missing), ("409", "Conflict"), ("410", "Gone"), ("422", "Refused")):
         its = [f"- `{c}`: {m}" if m else f"- `{c}`" for c, m in found.items() if str(STATUS.get(c, 422)) == status]
         answers[status] = described(several, "\n".join([f"{title}; codes:", "", *its]))
     return answers

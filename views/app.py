@@ -83,6 +83,8 @@ def build(config: Config, database: Database, queue: Any, clock: Callable[[], da
         Builder(app, sign_in, security_manager_class=security.SecurityManager, update_perms=False)
         app.extensions["babel"].locale_selector = choose_locale
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    locales = [(code, app.config["LANGUAGES"][code]["name"]) for code in LOCALES]
+    app.jinja_env.globals.update(CALLED, locales=locales, demo=config.demo)
     app.context_processor(words)
     for error in (HTTPException, Forbidden, CSRFError, OperationalError, Exception):
         app.register_error_handler(error, say_error)
@@ -95,35 +97,12 @@ def choose_locale() -> str:
 
 
 def words() -> dict[str, Any]:
-    """What every template may use."""
+    """What every template knows about this request."""
     return {
         "person": g.get("person"),
-        "may": g.scope.may,
-        "covers": g.scope.covers,
-        "is_open": is_open,
-        "scoped_session": security.db,
-        "tr": display.tr,
-        "cell": display.cell,
-        "label_of": display.label_of,
-        "problem_text": display.problem_text,
-        "labelled": display.labelled,
-        "moment": display.moment,
-        "day": display.day,
-        "long_day": lambda value: format_date(value, "full"),
-        "told": display.told,
-        "differences": display.difference_lines,
-        "action_label": display.action_label,
-        "navigation": navigation,
         "here": request.full_path.rstrip("?") if request.method == "GET" else request.path,
-        "with_args": with_args,
-        "without": lambda names: with_args(**dict.fromkeys(names)),
-        "locales": [(code, current_app.config["LANGUAGES"][code]["name"]) for code in LOCALES],
         "locale": choose_locale(),
         "html_lang": {"zh": "zh-Hans", "zh_Hant": "zh-Hant"}.get(choose_locale(), "en"),
-        "demo": current_app.config["APPLICATION"].demo,
-        "importable": IMPORTABLE,
-        "cause_text": display.cause_text,
-        "problem_lines": display.problem_lines,
     }
 
 
@@ -169,3 +148,37 @@ def with_args(**changes: Any) -> str:
             args[name] = str(value)
     # Not through url_for, which would take arguments called endpoint or _external for its own.
     return f"{request.path}?{urlencode(args, doseq=True)}"
+
+
+def may(registry: str, *verbs: str) -> bool:
+    return bool(g.scope.may(registry, *verbs))
+
+
+def covers(verb: str, row: Any) -> bool:
+    return bool(g.scope.covers(verb, row))
+
+
+# What every template may call. Globals, so that parts.html is one module, made once.
+CALLED: dict[str, Any] = {
+    "may": may,
+    "covers": covers,
+    "is_open": is_open,
+    "scoped_session": security.db,
+    "tr": display.tr,
+    "cell": display.cell,
+    "label_of": display.label_of,
+    "problem_text": display.problem_text,
+    "labelled": display.labelled,
+    "moment": display.moment,
+    "day": display.day,
+    "long_day": lambda value: format_date(value, "full"),
+    "told": display.told,
+    "differences": display.difference_lines,
+    "action_label": display.action_label,
+    "navigation": navigation,
+    "with_args": with_args,
+    "without": lambda names: with_args(**dict.fromkeys(names)),
+    "importable": IMPORTABLE,
+    "cause_text": display.cause_text,
+    "problem_lines": display.problem_lines,
+}

@@ -10,14 +10,11 @@ from datetime import date, datetime
 from typing import Any
 
 from flask import current_app, g, has_request_context, url_for
-from flask_babel import format_date, format_datetime, gettext, ngettext
-from sqlalchemy import inspect, select
-from sqlalchemy.orm import Session
+from flask_babel import format_date, format_datetime, get_translations, gettext, ngettext
 
 import notices
 from forms.convert import Spec, specs
 from models import registries
-from models.account import Account
 from models.declare import Admin
 from models.letter import Letter
 from models.work_day import load_calendar
@@ -61,7 +58,10 @@ def tr(message: str, params: Mapping[str, Any] | None = None) -> str:
         return ""
     if not has_request_context():
         raise NoContext(message)
-    text: str = gettext(message)
+    if "gettext" not in g:
+        # Fetched once for each request: a list says a hundred things.
+        g.gettext = get_translations().ugettext
+    text: str = g.gettext(message)
     return text % {k: say(v) for k, v in params.items()} if params else text
 
 
@@ -331,17 +331,3 @@ def said(spec: Spec | None, value: Any) -> str:
         rows = [db().get(spec.target, one) for one in value] if spec.target is not None else []
         return str(gettext(", ").join(label_of(row) for row in rows if row is not None))
     return str(value)
-
-
-def names_of(s: Session, ids: set[int | None]) -> dict[int, str]:
-    """Names of the people behind Events, whoever's they are: a record without its author would be none."""
-    from models.scope import UNSCOPED
-
-    wanted = sorted(i for i in ids if i)
-    if not wanted:
-        return {}
-    rows = s.execute(
-        select(Account.id, Account.last_name, Account.first_name).where(Account.id.in_(wanted)),
-        execution_options={UNSCOPED: True},
-    )
-    return {i: f"{last}{first}" for i, last, first in rows}

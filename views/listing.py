@@ -88,13 +88,16 @@ def listing(
     if ids:
         # The page is found by its ids alone: joined at once, every row would be joined before any is sorted.
         statement = with_references(select(model).where(model.id.in_(ids)), model, fields)
+        guessed = 0.0
         if asked.exact:
             rows = [*s.scalars(statement)]
         else:
             told = s.execute(statement.add_columns(estimate(model, conditions))).all()
-            rows = [row for row, _ in told]
-            asked.total = max(rounded(told[0][1]), asked.last, COUNTED) if told else COUNTED
+            rows, guessed = [row for row, _ in told], told[0][1] if told else 0.0
         asked.rows = sorted(rows, key=lambda row: ids.index(row.id))
+        if not asked.exact:
+            asked.total = max(rounded(guessed), asked.last, COUNTED) if asked.more else asked.last
+            asked.exact = not asked.more
     return asked
 
 

@@ -150,10 +150,14 @@ class Find(BaseView):
         if g.person is None:
             return redirect(url_for("SignIn.login", next=request.full_path.rstrip("?")))
         text = request.args.get("q", "").strip()[:200]
-        groups = self.found(text) if len(text) >= SHORTEST_SEARCH else []
+        # One Chinese character is a name; one letter is half of everything.
+        short = len(text) < SHORTEST_SEARCH and text.isascii()
+        groups = [] if short else self.found(text)
         if request.args.get("short"):
             return jsonify({"groups": groups})
-        return render_template("find.html", text=text, groups=groups, shortest=SHORTEST_SEARCH)
+        return render_template(
+            "find.html", text=text, groups=groups, short=text.isascii() and len(text) < SHORTEST_SEARCH
+        )
 
     @staticmethod
     def found(text: str) -> list[dict[str, Any]]:

@@ -233,7 +233,14 @@ def test_nobody_is_granted_to_issue_a_letter(as_: As, world: World, database: Da
     with database.session(everything("letters"), write=True) as s:
         case = mine(s)
         event = s.scalars(select(Event.id).limit(1)).one()
-        values = {"number": "1", "kind": "acceptance", "subject_type": "cases", "subject_id": case.id, "subject_label": "1", "department_id": case.department_id}
+        values = {
+            "number": "1",
+            "kind": "acceptance",
+            "subject_type": "cases",
+            "subject_id": case.id,
+            "subject_label": "1",
+            "department_id": case.department_id,
+        }
         letter = put(s, Letter(), **values, event_id=event, year=2026, serial=1, code="A")
         assert codes(move(s, letter, "issue", now=NOW)) == {(None, "constraint")}  # it has no bytes
         id_ = letter.id
@@ -315,7 +322,7 @@ def test_the_limit_to_accept_or_refuse(
 def test_the_reminder_comes_one_working_day_before(as_: As, world: World) -> None:
     s = as_("clerk")
     case = receive(s, world.item("公共场所卫生许可鲤"), now=china(2026, 9, 30, 16))
-    reminder = s.scalars(select(Outbox).where(Outbox.key == f"remind.notice:{case.id}")).one()
+    reminder = s.scalars(select(Outbox).where(Outbox.key == f"remind.cases.notice:{case.id}")).one()
     assert reminder.due_at == china(2026, 10, 12, 8, 30)
 
 

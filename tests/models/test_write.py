@@ -237,7 +237,7 @@ def test_stamps_of_a_new_row(as_: Any, world: World) -> None:
     assert (told.kind, told.seq, told.previous_hash) == (EventKind.Created, 1, None)
     assert told.changes["applicant"] == [None, "新申请人"]
     assert "phone" not in told.changes
-    assert s.scalars(select(Outbox.key).where(Outbox.event_id == told.id)).all() == [f"remind.notice:{case.id}"]
+    assert s.scalars(select(Outbox.key).where(Outbox.event_id == told.id)).all() == [f"remind.cases.notice:{case.id}"]
 
 
 @pytest.mark.parametrize("username", ["clerk", "manager", "admin"])

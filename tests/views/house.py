@@ -176,7 +176,7 @@ def build(database: Database, worker: Worker, clock: Clock, world: World) -> dic
                 row = sample(s, model, bureau, clerk)
             made[name] = (row.id, getattr(row, "version", 1))
         made["cases"] = (cases[0].id, s.get_one(Case, cases[0].id).version)
-        assert s.scalars(select(Letter.pdf).where(Letter.case_id == cases[1].id)).one()
+        assert s.scalars(select(Letter.pdf).where(Letter.subject_id == cases[1].id)).one()
     return made
 
 

@@ -15,11 +15,15 @@ def words(page: str) -> str:
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))).strip()
 
 
+def main(page: str) -> str:
+    """The words of the page without its navigation."""
+    return words(page[page.index("<main") :])
+
+
 def chips(page: str) -> list[str]:
-    return [
-        words(found).removesuffix(" ✕ 移除").strip()
-        for found in re.findall(r'<a class="chip on".*?</a>', page, re.DOTALL)
-    ]
+    """What is asked of the list, chip by chip."""
+    links = re.findall(r'<a class="chip on".*?</a>', page, re.DOTALL)
+    return [words(link).partition(" ✕")[0] for link in links]
 
 
 def first_cells(page: str) -> list[str]:
@@ -28,13 +32,10 @@ def first_cells(page: str) -> list[str]:
     return [words(m) for m in re.findall(r"<tr>.*?<a href=[^>]*>(.*?)</a>", table, re.DOTALL)]
 
 
-def fields(page: str, action: str = "") -> dict[str, list[str]]:
+def fields(page: str) -> dict[str, list[str]]:
     """Name → values that the form of the page would send as it stands (inputs, ticked boxes, chosen options)."""
-    form = next(
-        f
-        for f in re.findall(r"<form\b.*?</form>", page, re.DOTALL)
-        if action in f.split(">")[0] and "data-form" in f.split(">")[0]
-    )
+    forms = re.findall(r"<form\b.*?</form>", page, re.DOTALL)
+    form = next(f for f in forms if "data-form" in f.partition(">")[0])
     found: dict[str, list[str]] = {}
     for tag in re.findall(r"<input\b[^>]*>", form):
         name = attribute(tag, "name")

@@ -83,11 +83,10 @@ class Stock:
         form: Mapping[str, Any] | None = None,
         sent: Any = None,
         file: str | None = None,
-        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """*form*: fields of a page's form, sent with its CSRF token; *sent*: JSON, sent without one."""
-        given = {"form": form, "sent": sent, "file": file, "headers": headers}
-        return Answer(**self.call("ask", person=person, path=path, method=method, **given))
+        given = {"person": person, "path": path, "method": method, "form": form, "sent": sent, "file": file}
+        return Answer(**self.call("ask", **given))
 
     def get(self, person: str, path: str) -> Answer:
         return self.ask(person, path)

@@ -22,6 +22,7 @@ from models.account import Account
 from models.case import Case
 from models.database import Database
 from models.department import Department
+from models.draft import Draft
 from models.event import Event
 from models.replay import Replay
 from models.scope import door, everything
@@ -113,6 +114,18 @@ def test_how_much_a_list_asks_of_the_database(rest: Rest, database: Database) ->
     lone = asked(admin, "/accounts/")
     assert lone <= before + 1
     assert asked(admin, "/accounts/?fields=roles,username") == lone + 1
+
+
+def test_what_has_no_version_needs_none(rest: Rest, database: Database, world: World) -> None:
+    """A draft is one person's alone; it is thrown away without saying which version of it."""
+    with database.session(everything("test"), write=True) as s:
+        draft = {"subject_type": "cases", "subject_id": 0, "label": "草稿", "saved_at": NOW, "typed": {}}
+        row = Draft(owner_id=world.account("clerk"), **draft)
+        s.add(row)
+        s.flush()
+    for other in ("colleague", "outsider"):
+        assert rest(other)("DELETE", f"/drafts/{row.id}").status_code == 404, other
+    assert rest("clerk")("DELETE", f"/drafts/{row.id}").status_code == 204
 
 
 # --- what happened ---------------------------------------------------------------------------------------------------

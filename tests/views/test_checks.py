@@ -38,9 +38,10 @@ from models.write import check_constraint
 from rules.lifecycle import Lifecycle, Move
 from rules.words import LabelEnum
 from translations import catalog
-from views import checks_fields, checks_life
 from views.checks import CODES, Mistake, WrongDeclarations, mistakes, refuse_mistakes, untranslated
-from views.checks_base import Declared
+from views.checks import fields as check_fields
+from views.checks import life as check_life
+from views.checks.base import Declared
 from views.generator import RegistryPages
 from views.imports import Import
 from views.pages import PAGES, SignIn
@@ -677,7 +678,7 @@ def test_labels_of_lists_must_be_translated_and_are_told_once() -> None:
 
 def test_a_word_that_one_language_lacks_is_told_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     held = {"zh": catalog.translated("zh"), "zh_Hant": catalog.translated("zh_Hant") - {"Gaps"}}
-    monkeypatch.setattr("views.checks_words.translated", held.__getitem__)
+    monkeypatch.setattr("views.checks.words.translated", held.__getitem__)
     [mistake] = untranslated([declare()])
     assert mistake.where == f"{HERE} Throwaway.count"
     assert "(zh_Hant)" in mistake.sentence
@@ -722,7 +723,7 @@ def test_words_of_addresses_are_those_of_the_routes() -> None:
     methods = [getattr(RegistryPages, name) for name in dir(RegistryPages)]
     paths = [path for method in methods for path, _ in getattr(method, "_urls", ())]
     words = {part for path in paths for part in path.split("/") if part and "<" not in part and ":" not in part}
-    assert {"new", "do", "history"} <= words | {"history"} <= checks_life.ROUTE_WORDS
+    assert {"new", "do", "history"} <= words | {"history"} <= check_life.ROUTE_WORDS
 
 
 def test_addresses_of_other_pages_are_taken() -> None:
@@ -731,8 +732,8 @@ def test_addresses_of_other_pages_are_taken() -> None:
         for name in dir(page):
             for path, _ in getattr(getattr(page, name), "_urls", ()):
                 firsts.add(f"{page.route_base}{path}".strip("/").partition("/")[0])
-    assert firsts - {""} <= checks_fields.TAKEN
-    assert not {*registries()} & checks_fields.TAKEN
+    assert firsts - {""} <= check_fields.TAKEN
+    assert not {*registries()} & check_fields.TAKEN
 
 
 def test_any_hour_reads_the_same() -> None:

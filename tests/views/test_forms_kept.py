@@ -21,7 +21,7 @@ from models.scope import everything
 from models.write import save
 from tests.conftest import Browser, Clock
 from tests.views.pages import attribute, fields, opened, words
-from tests.world import NOW, World, receive
+from tests.world import NOW, PASSWORD, RESIDENT, World, receive
 
 SignIn = Callable[[str], Browser]
 
@@ -163,9 +163,7 @@ def test_a_draft_is_thrown_away_by_hand_or_after_two_weeks(
     clerk = sign_in("clerk")
     clerk.post("/cases/draft", {"applicant": "甲"})
     page = clerk.text("/cases/new")
-    action = next(
-        re.findall(r'action="(/drafts/\d+/delete)"', page) and iter(re.findall(r'action="(/drafts/\d+/delete)"', page))
-    )
+    action = re.findall(r'action="(/drafts/\d+/delete)"', page)[0]
     assert sign_in("colleague").post(action).status_code == 404
     assert clerk.post(action, {"next": "/cases/new"}).location == "/cases/new"
     assert "draft=1" not in clerk.text("/cases/new")
@@ -207,7 +205,7 @@ def test_a_form_after_the_sign_in_ended(sign_in: SignIn, world: World, app: Any,
     assert hidden(wrong.get_data(as_text=True))["kept"] == kept["kept"], "a mistyped password loses nothing either"
     signed = clerk.post(
         "/login/",
-        {"username": "clerk", "password": "correct-horse-battery", "next": kept["next"][0], "kept": kept["kept"][0]},
+        {"username": "clerk", "password": PASSWORD, "next": kept["next"][0], "kept": kept["kept"][0]},
     )
     again = hidden(signed.get_data(as_text=True))
     assert again["applicant"] == ["迟到"]
@@ -247,9 +245,7 @@ def test_a_password_is_never_carried_along(sign_in: SignIn) -> None:
 @pytest.mark.parametrize("kept", ["[1]", "{", '{"a": 1}', "[[1,2,3]]", "null"])
 def test_a_sign_in_page_with_nonsense_kept(app: Any, kept: str) -> None:
     browser = Browser(app.test_client())
-    answer = browser.post(
-        "/login/", {"username": "clerk", "password": "correct-horse-battery", "next": "/cases/", "kept": kept}
-    )
+    answer = browser.post("/login/", {"username": "clerk", "password": PASSWORD, "next": "/cases/", "kept": kept})
     assert answer.status_code in (200, 302)
 
 
@@ -271,8 +267,6 @@ def test_a_copy_leaves_out_what_must_differ(sign_in: SignIn, world: World) -> No
 def test_a_copy_shows_no_masked_number(sign_in: SignIn, world: World, database: Database) -> None:
     case = world.case("申请人红鲤")
     assert fields(sign_in("clerk").text(f"/cases/new?copy={case}"))["identifier"] == ["11010519491231002X"]
-    from tests.world import RESIDENT
-
     assert RESIDENT not in sign_in("approver").get(f"/cases/new?copy={case}").get_data(as_text=True)
 
 
@@ -292,7 +286,7 @@ def test_many_refusals_with_one_reason(sign_in: SignIn, world: World, database: 
     assert "0" in words(empty.get_data(as_text=True))
     done = approver.post("/cases/do/refuse", {"row": rows, "sure": "1", "refusal_reason": "材料不属本机关"})
     told = words(done.get_data(as_text=True))
-    assert "已完成 3 条，未通过 3 条" in told
+    assert "完成 3 条，未完成 3 条" in told
     assert "鹤" not in told
     with database.session(everything("test")) as s:
         refused = [*s.scalars(select(Case).where(Case.state == CaseState.Refused))]
@@ -310,7 +304,7 @@ def test_many_messages_are_read_at_once_without_a_question(sign_in: SignIn, worl
             assert not save(s, Message(), values, now=NOW).errors
         ids = [*s.scalars(select(Message.id))]
     answer = sign_in("clerk").post("/messages/do/read", {"row": [f"{pk}:1" for pk in ids]})
-    assert "已完成 2 条" in words(answer.get_data(as_text=True))
+    assert "完成 2 条" in words(answer.get_data(as_text=True))
 
 
 def test_bulk_needs_rows_and_a_bulk_action(sign_in: SignIn) -> None:

@@ -61,7 +61,7 @@ def test_many_to_many_and_references_are_named(sign_in: SignIn, world: World, da
         clerk = s.scalars(select(FabRole.id).where(FabRole.name == "clerk")).one()
     edit(database, world, "admin", Account, pk, 1, roles=[approver, clerk])
     page = words(sign_in("admin").text(f"/accounts/{pk}?tab=history"))
-    assert "部门经办人、部门审批人" in page or "部门审批人、部门经办人" in page
+    assert "部门经办人员、部门审批人员" in page or "部门审批人员、部门经办人员" in page
 
 
 def test_as_it_was_on_a_day(sign_in: SignIn, world: World, database: Database) -> None:

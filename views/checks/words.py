@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint
 
 from translations.catalog import translated
 from views.blocks import flat
-from views.checks_base import Declared, Mistake, place
+from views.checks.base import Declared, Mistake, place, unreadable
 
 LANGUAGES = ("zh", "zh_Hant")
 
@@ -25,7 +25,8 @@ def unlabelled(d: Declared) -> Iterator[Mistake]:
 def untranslated(models: Iterable[type[Any]]) -> list[Mistake]:
     """Every message id that the declarations of *models* show and that some language lacks, each place once."""
     held = {language: translated(language) for language in LANGUAGES}
-    said = dict.fromkeys(pair for model in models for pair in messages(Declared(model)))
+    readable = [d for d in map(Declared, models) if not any(unreadable(d))]
+    said = dict.fromkeys(pair for d in readable for pair in messages(d))
     found = []
     for where, message in said:
         if lacking := [language for language in LANGUAGES if message not in held[language]]:

@@ -8,7 +8,7 @@ from typing import Any
 from config import ROOT
 from models.declare import STANDARD_VERBS
 from rules.words import LabelEnum
-from views.checks_base import PLAIN_WORD, Declared, Mistake, repeated
+from views.checks.base import PLAIN_WORD, Declared, Mistake, repeated
 
 # Last words of addresses that every registry has; a test holds them against the routes there are.
 ROUTE_WORDS = frozenset({"new", "edit", "delete", "do", "pick", "views", "tree", "draft", "file", "history"})

@@ -12,7 +12,7 @@ from models.account import Account
 from models.declare import Role
 from models.department import Department
 from views.blocks import flat, pointing_to
-from views.checks_base import Declared, Mistake, known_specs, repeated
+from views.checks.base import Declared, Mistake, known_specs, repeated
 
 ADDRESS_WORD = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 # First words of addresses that other pages have; a test holds them against the routes there are.
@@ -34,7 +34,7 @@ def registry_name(d: Declared) -> Iterator[Mistake]:
 def names(d: Declared) -> Iterator[Mistake]:
     """Names of fields that the model does not have."""
     admin, known = d.admin, set(d.specs)
-    shown = known | {n for n in dir(d.model) if d.is_property(n)}
+    shown = known | {n for cls in d.model.__mro__ for n, value in vars(cls).items() if isinstance(value, property)}
     mapped = {prop.key for prop in inspect(d.model).column_attrs}
     parts: list[tuple[str, Iterable[str], set[str]]] = [
         ("groups", admin.field_names, known),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from views import checks_desk, checks_fields, checks_grants, checks_life, checks_words
-from views.checks_base import Declared, Mistake, unreadable
-from views.checks_words import untranslated
+from views.checks import desk, fields, grants, life, words
+from views.checks.base import Declared, Mistake, unreadable
+from views.checks.words import untranslated
 
 __all__ = ["CODES", "Mistake", "WrongDeclarations", "mistakes", "refuse_mistakes", "untranslated"]
 
@@ -84,15 +84,16 @@ def refuse_mistakes(models: Iterable[type[Any]]) -> None:
 def mistakes(models: Iterable[type[Any]]) -> list[Mistake]:
     """Everything wrong in the declarations of *models*."""
     asked = [*models]
-    found = [m for model in asked for m in _mistakes(Declared(model))]
-    # lead: found += untranslated(asked)
-    return found  # noqa: RET504 - one more line comes between
+    return [
+        *(mistake for model in asked for mistake in _mistakes(Declared(model))),
+        *untranslated(asked),
+    ]
 
 
 def _mistakes(d: Declared) -> Iterator[Mistake]:
     if found := [*unreadable(d)]:
         yield from found
         return
-    for check in (*checks_fields.CHECKS, *checks_grants.CHECKS, *checks_life.CHECKS, *checks_desk.CHECKS):
+    for check in (*fields.CHECKS, *grants.CHECKS, *life.CHECKS, *desk.CHECKS):
         yield from check(d)
-    yield from checks_words.unlabelled(d)
+    yield from words.unlabelled(d)

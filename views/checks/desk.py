@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from forms.convert import BadValue
 from models.account import Account
-from views.checks_base import Declared, Mistake
+from views.checks.base import Declared, Mistake
 from views.filters import Filter
 from views.listing import sortable
 

@@ -8,7 +8,7 @@ from sqlalchemy import inspect
 
 from forms.fields import editable
 from models.declare import Admin, Reach, Role
-from views.checks_base import Declared, Mistake, repeated
+from views.checks.base import Declared, Mistake, repeated
 
 READING = {"list", "show"}
 
