@@ -39,7 +39,7 @@ messages: $(VENV)/run.stamp ## Collect messages into translations/ and compile t
 	$(BIN)/python -m translations.catalog update
 	$(BIN)/python -m translations.catalog compile
 
-bench: $(VENV)/test.stamp ## Our pages beside stock flask-appbuilder on the same 100,000 rows
+bench: $(VENV)/test.stamp ## Our pages beside stock flask-appbuilder and Django admin on the same 100,000 rows
 	@$(BIN)/python -m translations.catalog compile
 	$(BIN)/python -m benchmarks.run
 

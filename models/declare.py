@@ -184,9 +184,10 @@ class Admin:
     derive(session, row, actor, now) fills columns that nobody types; settle(session, row, now) those that need the
     row's id. reminders: what its handler is told before a limit. letter(session, row, decided) is what the notices
     that its moves tell may say of the row, as plain values (members of lists are said in Chinese). related: names of
-    registries whose rows point here or are about rows of here; each is a tab on the page of a row. inline: those of them that stand on its first tab. desk: what stands on the workbench. badge: arguments
-    of the list whose number of rows stands beside the menu entry. file: column that holds a document.
-    add_label: what making a row is called. weight: order within the menu group.
+    registries whose rows point here or are about rows of here; each is a tab on the page of a row. inline: those of
+    them that stand on its first tab. desk: what stands on the workbench. badge: arguments of the list whose number of
+    rows stands beside the menu entry. file: column that holds a document. add_label: what making a row is called.
+    weight: order within the menu group.
     """
 
     name: str

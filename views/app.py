@@ -166,6 +166,7 @@ CALLED: dict[str, Any] = {
     "scoped_session": security.db,
     "tr": display.tr,
     "cell": display.cell,
+    "row_href": display.href,
     "label_of": display.label_of,
     "problem_text": display.problem_text,
     "labelled": display.labelled,

@@ -20,6 +20,7 @@ from sqlalchemy import event, func, select
 import config as settings
 import notices
 from forms.convert import Spec, specs
+from forms.fields import editable
 from jobs import demo
 from jobs.setup import migrate, write_declared
 from models import registries
@@ -29,7 +30,7 @@ from models.database import Database
 from models.declare import Admin, Reach, Role
 from models.department import Department
 from models.scope import ScopedSession, everything
-from models.write import STAMPS, save
+from models.write import save
 from rules.deadlines import local_day
 from views.app import build
 from views.registry import PK
@@ -282,17 +283,16 @@ def a_row(found: Sample, model: type[Any]) -> tuple[int | None, str]:
         held = s.scalar(select(func.max(model.id)))
         if held is not None:
             return held, "on the demonstration's rows"
-        row = model()
-        names = [n for n, spec in specs(model).items() if n not in STAMPS and (spec.required or open_to_people(spec))]
-        problems = save(s, row, {n: plainest(s, specs(model)[n], found.now) for n in names}, now=found.now)
+        admin: Admin = model.__admin__
+        if not any("add" in g.words for g in admin.grants):
+            return None, "without any row: nobody adds one by hand"
+        row, asked = model(), [specs(model)[n] for n in editable(model, admin.field_names, new=True)]
+        values = {spec.name: plainest(s, spec, found.now) for spec in asked if spec.required}
+        problems = save(s, row, values, now=found.now)
         if not problems.errors:
             return row.id, "on one row made of the plainest values"
         said = ", ".join(f"{p.field or 'row'}: {p.code}" for p in problems.errors)
         return None, f"without any row; one of the plainest values was refused ({said})"
-
-
-def open_to_people(spec: Spec) -> bool:
-    return spec.info.editable != "never"
 
 
 def plainest(s: ScopedSession, spec: Spec, now: datetime) -> Any:
@@ -306,8 +306,6 @@ def plainest(s: ScopedSession, spec: Spec, now: datetime) -> Any:
         "boolean": False,
         "date": local_day(now),
         "moment": now,
-        "many": [],
-        "json": [],
     }
     return values.get(spec.kind, "x")
 

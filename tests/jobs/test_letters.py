@@ -12,18 +12,22 @@ from typing import Any
 
 import pypdf
 import pytest
-from sqlalchemy import func, select, update
+from alembic import command
+from sqlalchemy import func, inspect, select, text, update
+from sqlalchemy.exc import IntegrityError
 
 import notices
 from config import Config
 from jobs import letters
 from jobs.outbox import Worker
+from jobs.setup import alembic, migrate
 from models.case import ApplicantKind, Case
 from models.catalogue_item import ItemType
 from models.counter import Counter
 from models.database import Database
 from models.department import Department
 from models.event import Event
+from models.item import Item
 from models.letter import Letter, LetterState
 from models.outbox import MOST_ATTEMPTS, Outbox, OutboxState
 from models.scope import everything
@@ -290,6 +294,59 @@ def test_letter_data_is_a_snapshot_in_chinese(settle: Any, world: World, databas
     assert (data["received_on"], data["promise_days"], data["statutory_days"]) == (date(2026, 6, 17), 6, 20)
     assert (data["promise_due"], data["statutory_due"]) == (date(2026, 6, 26), date(2026, 7, 16))
     assert (data["handler"], data["case_number"]) == ("王鲤", "东卫健 2026-000001")
+
+
+def test_a_registry_that_says_nothing_about_its_rows_has_no_letters(world: World, database: Database) -> None:
+    with database.session(everything("test")) as s, pytest.raises(LookupError, match="items declares no letter="):
+        letters.letter_data(s, s.get_one(Item, world.item("公共场所卫生许可鲤")), NOW)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_letter_keeps_what_its_subject_was_called(
+    worker: Worker, settle: Any, world: World, sign_in: Any, stored: Any
+) -> None:
+    """On its own list it leads to the subject; the subject's page leads to it, and to a list of its letters alone."""
+    case_id = world.case("申请人红鲤")
+    settle(case_id)
+    settle(world.case("申请人苍鹭"))
+    worker.run_due()
+    letter = next(x for x in stored() if x.subject_id == case_id)
+    clerk = sign_in("clerk")
+    listed = clerk.text("/letters/?kind=acceptance")
+    assert f'<a href="/cases/{case_id}">东卫健 2026-000001</a>' in listed
+    assert "受理通知书" in listed
+    assert letter.number in clerk.text(f"/cases/{case_id}")
+    auditor = sign_in("auditor")
+    assert {x.number for x in stored()} == {"东卫健受〔2026〕1号", "西卫健受〔2026〕1号"}
+    assert "西卫健受〔2026〕1号" in auditor.text("/letters/")
+    assert "西卫健受〔2026〕1号" not in auditor.text(f"/letters/?subject_type=cases&subject_id={case_id}")
+
+
+def test_letters_from_before_they_could_be_about_anything(
+    config: Config, database: Database, worker: Worker, settle: Any, stored: Any, world: World
+) -> None:
+    """There and back: the schema before revision 0003 knew letters about cases only."""
+    case_id = world.case("申请人红鲤")
+    settle(case_id)
+    worker.run_due()
+    (before,) = stored()
+    command.downgrade(alembic(database), "0002")
+    with database.engine.connect() as connection:
+        columns = {c["name"] for c in inspect(connection).get_columns("letter")}
+        assert connection.scalar(text("SELECT case_id FROM letter")) == case_id
+    assert ("case_id" in columns, "subject_id" in columns) == (True, False)
+    with pytest.raises(IntegrityError), database.writing.begin() as connection:
+        connection.execute(text("UPDATE letter SET kind = 'nonsense'"))
+    migrate(config)
+    (after,) = stored()
+    for name in ("id", "number", "kind", "subject_type", "subject_id", "subject_label", "code", "sha256", "pdf"):
+        assert getattr(after, name) == getattr(before, name), name
+    with pytest.raises(IntegrityError), database.writing.begin() as connection:
+        connection.execute(text("UPDATE letter SET pdf = NULL"))  # its other rules went along
+    with database.writing.begin() as connection:
+        connection.execute(text("UPDATE letter SET subject_type = 'reports'"))
+    with pytest.raises(RuntimeError, match="other registries than cases"):
+        command.downgrade(alembic(database), "0002")
 
 
 @pytest.mark.parametrize("kind", list(ItemType))

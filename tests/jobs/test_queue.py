@@ -60,7 +60,7 @@ def test_the_queue_follows_the_database(queue: Queue, engine_name: str, config: 
 def test_names_that_queued_messages_carry(queue: Queue) -> None:
     """Renaming a task orphans what is queued."""
     registry = queue.huey._registry
-    assert {name.rpartition(".")[2] for name in registry._registry} == {"deliver", "tick"}
+    assert {name.rpartition(".")[2] for name in registry._registry} == {"deliver", "tick", "tidy"}
     (tick,) = registry.periodic_tasks
     assert all(
         tick.validate_datetime(datetime(2026, 6, day, hour, minute))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from config import Config
 from jobs.outbox import Worker
-from models.case import Case
+from jobs.reminders import plain
+from models.case import Case, CaseState
 from models.database import Database
 from models.message import Message, MessageState
 from models.outbox import Outbox, OutboxState, claim
@@ -171,3 +172,24 @@ def test_the_reader_alone_sees_it(worker: Worker, clock: Clock, world: World, op
     for username, seen in (("clerk", 1), ("colleague", 0), ("outsider", 1), ("manager", 0), ("admin", 0)):
         s = opened(world.scope(username))
         assert len(list(s.scalars(select(Message)))) == seen, username
+
+
+def test_rows_of_the_outbox_from_before_keys_named_their_registry(
+    worker: Worker, clock: Clock, database: Database, world: World, messages: Any, outbox: Any
+) -> None:
+    """The kind, which says what to do, is as it was."""
+    old = f"remind.notice:{world.case('申请人红鲤')}"
+    with database.session(everything("test"), write=True) as s:
+        s.scalars(select(Outbox).where(Outbox.subject_id == world.case("申请人红鲤"))).one().key = old
+    clock.moment = WARNING
+    worker.run_due()
+    assert outbox()[old] is OutboxState.Done
+    assert [m.recipient_id for m in messages() if m.key == old] == [world.account("clerk")]
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [(date(2026, 6, 25), "2026-06-25"), (CaseState.Received, "Received"), ("x", "x"), (3, 3), (None, None)],
+)
+def test_values_of_a_message_are_kept_as_json_holds_them(value: Any, kept: Any) -> None:
+    assert plain(value) == kept

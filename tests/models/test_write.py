@@ -24,8 +24,9 @@ from models.outbox import Outbox
 from models.profile import Profile
 from models.region import Region, RegionLevel
 from models.scope import Forbidden, ScopedSession, ScopeError, everything
+from models.tree import RELOCATE
 from models.work_day import WorkDay
-from models.workflow import move
+from models.workflow import act, move
 from models.write import columns, remove, save
 from models.write import many as many_of
 from rules.words import Problems
@@ -55,6 +56,11 @@ def item_of(session: ScopedSession, name: str = "公共场所卫生许可鲤") -
 
 def edit(session: ScopedSession, row: Any, **values: Any) -> Problems:
     return save(session, row, values, now=LATER, expected_version=row.version)
+
+
+def relocated(session: ScopedSession, row: Any, parent: int | None) -> Problems:
+    problems, _ = act(session, row, RELOCATE, now=LATER, given={"parent_id": parent}, expected_version=row.version)
+    return problems
 
 
 def application(item_id: int, **more: Any) -> dict[str, Any]:
@@ -450,12 +456,13 @@ def test_a_row_cannot_be_moved_into_another_department(as_: Any, world: World, d
     foreign = s.get_one(Department, far)
     before = stored(database, Department, own.id)
     for parent in (world.id(Department, short="西政"), world.id(Department, short="泉政"), None):
-        assert codes(edit(s, own, parent_id=parent)) == {("parent_id", "out_of_reach")}
+        assert codes(relocated(s, own, parent)) == {("parent_id", "out_of_reach")}
+        assert codes(edit(s, own, parent_id=parent)) == {("parent_id", "read_only")}
     with pytest.raises(Forbidden):
-        edit(s, foreign, parent_id=own.parent_id)
+        relocated(s, foreign, own.parent_id)
     s.commit()
     assert stored(database, Department, own.id) == before
-    assert edit(s, own, parent_id=world.id(Department, short="东审批")) == []
+    assert relocated(s, own, world.id(Department, short="东审批")) == []
     assert own.path.endswith(f"/{own.parent_id}/{own.id}/")
     for above in ({"parent_id": foreign.id}, {}):
         refused = save(s, Department(), {"name": "新", "region_id": foreign.region_id, **above}, now=NOW)
@@ -467,13 +474,13 @@ def test_a_department_cannot_stand_below_itself(as_: Any, world: World) -> None:
     top = s.get_one(Department, world.id(Department, short="东政"))
     below = world.id(Department, short="东卫健")
     for parent in (top.id, below):
-        assert codes(edit(s, top, parent_id=parent)) == {("parent_id", "loop")}
+        assert codes(relocated(s, top, parent)) == {("parent_id", "loop")}
 
 
 def test_a_branch_moves_with_its_top(as_: Any, world: World) -> None:
     s = as_("admin")
     top = s.get_one(Department, world.id(Department, short="东政"))
-    assert edit(s, top, parent_id=world.id(Department, short="西政")) == []
+    assert relocated(s, top, world.id(Department, short="西政")) == []
     paths = s.scalars(select(Department.path).where(Department.parent_id == top.id)).all()
     assert len(paths) == 3
     assert all(path.startswith(top.path) for path in paths)
