@@ -55,6 +55,13 @@ function picker(box) {
 
 $$("[data-pick]").forEach(picker);
 $$("select[data-submit], input[data-submit]").forEach((control) => control.addEventListener("change", () => control.form.requestSubmit()));
+// The address of a list says what is asked, and nothing of what is not.
+$$("form[method=get]").forEach((form) => form.addEventListener("formdata", ({ formData }) => {
+  for (const name of new Set(formData.keys())) {
+    const asked = formData.getAll(name).filter((value) => value !== "");
+    formData.delete(name); asked.forEach((value) => formData.append(name, value));
+  }
+}));
 $$("form[data-confirm]").forEach((form) => form.addEventListener("submit", (event) => { if (!confirm(form.dataset.confirm)) event.preventDefault(); }));
 $$("[data-all]").forEach((all) => all.addEventListener("change", () => $$("tbody input[type=checkbox][name=row]").forEach((tick) => { tick.checked = all.checked; })));
 

@@ -13,7 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,11 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--lang=zh-CN",  # the words of its own date and file inputs, where its language pack is installed
 )
+WIDTHS = (1280, 390)
+PATIENCE = 30_000  # milliseconds; two cores may have other things to do
+HERE = "http://127.0.0.1"
 
 
 @dataclass
@@ -37,12 +41,15 @@ class Running:
     address: str
     instance: Path
     process: subprocess.Popen[str]
+    # Who came later: user name → password. What a browser keeps of a sign-in: user name → cookies.
+    hired: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
 
     @property
     def accounts(self) -> dict[str, str]:
         """User name → password, as the product wrote them for its demonstration."""
         lines = (self.instance / "demo-accounts.txt").read_text(encoding="utf-8").splitlines()
-        return {parts[0]: parts[1] for line in lines if len(parts := line.split()) >= 2}
+        return {parts[0]: parts[1] for line in lines if len(parts := line.split()) >= 2} | self.hired
 
 
 def free_port() -> int:
@@ -115,3 +122,86 @@ def enter(page: Any, running: Running, username: str) -> None:
     page.fill("#password", running.accounts[username])
     page.click("form button.main")
     page.wait_for_url(f"{running.address}/")
+
+
+def pick(page: Any, name: str, text: str, wanted: str) -> None:
+    """Choose in a reference field as a person does: type, wait for the suggestions, take one."""
+    page.fill(f"#{name}", text)
+    page.locator(f"#{name}-list li", has_text=wanted).first.click()
+
+
+def no_sideways(page: Any) -> None:
+    wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    assert not wide, page.url
+
+
+class People:
+    """Signed-in pages, each in a context of its own; every word in their consoles and every foreign request counts."""
+
+    def __init__(self, browser: Any, running: Running) -> None:
+        self.browser, self.running = browser, running
+        self.complaints: list[str] = []
+        self.contexts: list[Any] = []
+
+    def __call__(self, username: str | None, width: int = 1280, **options: Any) -> Any:
+        """A page of that person (None: of nobody), on the workbench."""
+        kept = self.running.kept.get(username or "")
+        context = self.browser.new_context(
+            viewport={"width": width, "height": 900}, locale="zh-CN", storage_state=kept, **options
+        )
+        context.set_default_timeout(PATIENCE)
+        self.contexts.append(context)
+        page = context.new_page()
+        self.watch(page)
+        if username and kept:
+            page.goto(f"{self.running.address}/")
+        elif username:
+            enter(page, self.running, username)
+            self.running.kept[username] = context.storage_state()
+        return page
+
+    def watch(self, page: Any) -> None:
+        """Errors, and requests to anybody else; answers in the 400s are said there too, and meant."""
+        page.on("console", lambda m: self.tell(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda e: self.tell(str(e)))
+        page.on("request", lambda r: self.tell(r.url) if not r.url.startswith((HERE, "data:")) else None)
+
+    def tell(self, words: str) -> None:
+        if "status of 4" not in words:
+            self.complaints.append(words)
+
+    def leave(self) -> None:
+        """Close everything; nobody may have complained."""
+        for context in self.contexts:
+            context.close()
+        assert not self.complaints
+
+
+def hire(people: People, username: str, name: str, department: str, role: str) -> None:
+    """A new colleague: the administrator makes the account and a password, its owner replaces that at once."""
+    running, admin = people.running, people("admin")
+    admin.goto(f"{running.address}/accounts/new")
+    admin.fill("#f-username", username)
+    admin.fill("#f-last_name", name)
+    admin.fill("#f-email", f"{username}@example.invalid")
+    pick(admin, "f-department_id", department, department)
+    admin.get_by_label(role, exact=True).check()
+    admin.get_by_label("允许登录").check()
+    admin.click("button:has-text('保存')")
+    admin.click(".head >> text=重置密码")
+    admin.click(".send >> text=重置密码")
+    first = admin.inner_text(".answer").strip()
+    running.hired[username] = first
+    page = people(None)
+    page.goto(f"{running.address}/login/")
+    page.fill("#username", username)
+    page.fill("#password", first)
+    page.click("form button.main")
+    page.wait_for_url(f"{running.address}/account/password")
+    running.hired[username] = "Xin-mima-2026"
+    page.fill("#old", first)
+    page.fill("#new", running.hired[username])
+    page.fill("#again", running.hired[username])
+    page.click("main form .btn.main")
+    page.wait_for_url(f"{running.address}/")
+    running.kept[username] = page.context.storage_state()

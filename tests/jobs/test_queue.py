@@ -61,7 +61,10 @@ def test_names_that_queued_messages_carry(queue: Queue) -> None:
     """Renaming a task orphans what is queued."""
     registry = queue.huey._registry
     assert {name.rpartition(".")[2] for name in registry._registry} == {"deliver", "tick", "tidy"}
-    (tick,) = registry.periodic_tasks
+    tasks = {task.name: task for task in registry.periodic_tasks}
+    assert {*tasks} == {"tick", "tidy"}
+    tick, tidy = tasks["tick"], tasks["tidy"]
+    assert [m for m in range(60) if tidy.validate_datetime(datetime(2026, 6, 1, 3, m))] == [7]
     assert all(
         tick.validate_datetime(datetime(2026, 6, day, hour, minute))
         for day in (1, 30)
@@ -125,7 +128,7 @@ def test_the_queue_deleted_loses_nothing(config: Config, worker: Worker, databas
                 connection.exec_driver_sql(f"DROP TABLE huey_{table}")
     fresh = Queue(config, worker)
     assert fresh.huey.pending_count() == 0
-    (tick,) = fresh.huey._registry.periodic_tasks
+    tick = next(task for task in fresh.huey._registry.periodic_tasks if task.name == "tick")
     fresh.huey.execute(tick)
     assert states(database) == [OutboxState.Done] * 3
     fresh.huey.storage.close()

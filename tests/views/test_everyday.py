@@ -122,7 +122,8 @@ def test_a_department_made_by_mistake_can_go_again(sign_in: SignIn, world: World
     region = world.id(Region, name="东城区")
     made = admin.json("POST", "/api/v1/departments/", {"name": "误建部门", "region_id": region, "kind": "functional"})
     assert made.status_code == 201
-    assert admin.json("DELETE", f"/api/v1/departments/{made.get_json()['row']['id']}").status_code == 204
+    row = made.get_json()["row"]
+    assert admin.json("DELETE", f"/api/v1/departments/{row['id']}?version={row['version']}").status_code == 204
 
 
 def test_what_is_refused_comes_first_however_long_the_list(sign_in: SignIn) -> None:
