@@ -11,7 +11,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -469,12 +470,8 @@ def recorded_without_a_gap(hall: Hall) -> None:
 
     mine = (Event.subject_type == "reports") & (Event.subject_id == 1)
     told = hall.rows(select(Event.kind, Event.action).where(mine).order_by(Event.seq))
-    assert [(kind.value, action) for kind, action in told] == [
-        ("created", None),
-        ("edited", None),
-        ("moved", "take_up"),
-        ("moved", "reply"),
-    ]
+    done = [action or kind.value for kind, action in told]
+    assert done == ["created", "edited", "take_up", "reply"]
     with hall.database.session(everything("test")) as s:
         assert broken_links(s) == []
 
@@ -489,37 +486,16 @@ def described(hall: Hall) -> None:
 
 
 STEPS = (
-    menu_and_form,
-    a_bad_value_is_kept_beside_its_field,
-    saved_and_shown,
-    rest,
-    typed_filters,
-    department_scope,
-    edited_with_its_history,
-    moved_in_bulk,
-    answered_by_a_letter,
-    reminded_before_the_limit,
-    workbench,
-    a_view_is_kept,
-    three_languages,
-    permissions_as_declared,
-    recorded_without_a_gap,
-    described,
-)
-
-
-def trial(folder: Path) -> Iterator[str]:
-    """Each step by its name, once it has gone through."""
-    hall = Hall(folder)
-    for step in STEPS:
-        step(hall)
-        yield step.__name__
-    hall.database.dispose()
+    menu_and_form, a_bad_value_is_kept_beside_its_field, saved_and_shown, rest, typed_filters,
+    department_scope, edited_with_its_history, moved_in_bulk, answered_by_a_letter, reminded_before_the_limit,
+    workbench, a_view_is_kept, three_languages, permissions_as_declared, recorded_without_a_gap, described,
+)  # fmt: skip
 
 
 if __name__ == "__main__":
-    import warnings
-
     warnings.simplefilter("error")
-    for passed in trial(Path(sys.argv[1])):
-        print(passed, flush=True)
+    hall = Hall(Path(sys.argv[1]))
+    for step in STEPS:
+        step(hall)
+        print(step.__name__, flush=True)
+    hall.database.dispose()
