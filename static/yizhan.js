@@ -29,11 +29,13 @@ function picker(box) {
       item.id = `${list.id}-${i}`; item.role = "option"; item.dataset.id = choice.id; item.dataset.label = choice.label;
       item.append(choice.label);
       if (choice.note) { const note = document.createElement("small"); note.append(choice.note); item.append(note); }
-      item.addEventListener("mousedown", (event) => { event.preventDefault(); take(item); });
+      item.addEventListener("mousedown", (event) => event.preventDefault()); // the field keeps the focus
+      item.addEventListener("click", () => take(item));
       return item;
     }));
     if (!choices.length) { const none = document.createElement("li"); none.className = "none"; none.append("—"); list.append(none); }
     list.hidden = false; input.setAttribute("aria-expanded", "true"); at = -1;
+    list.scrollIntoView({ block: "nearest" });
   };
   // What is shown and what is sent never differ: an emptied field sends nothing, an unfinished word gives way to
   // what was chosen before.

@@ -28,7 +28,6 @@ LOCALES = ("zh", "zh_Hant")
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", "venv", "instance", "__pycache__", ".*_cache", ".hypothesis", "pictures", "*.db", "*.mo"
 )
-SEVERAL = "\n\n\n"
 
 
 def code_of(page: str) -> dict[str, str]:
@@ -36,7 +35,7 @@ def code_of(page: str) -> dict[str, str]:
     parts: dict[str, list[str]] = {}
     for name, text in re.findall(r"^```\w+ (\S+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
         parts.setdefault(name, []).append(text.strip("\n"))
-    return {name: SEVERAL.join(texts) + "\n" for name, texts in parts.items()}
+    return {name: "\n\n\n".join(texts) + "\n" for name, texts in parts.items()}
 
 
 def words_of(page: str) -> dict[str, tuple[str, str]]:

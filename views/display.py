@@ -209,11 +209,9 @@ def titles(spec: Spec) -> Mapping[str, str]:
 
 
 def subject_of(row: Any) -> str | None:
-    """Where the thing lives that a message, an Event or a letter speaks of."""
-    name = getattr(row, "subject_type", None)
-    if name in registries() and g.scope.may(str(name), "show"):
-        return url_for(f"{name}.show", pk=row.subject_id)
-    return None
+    """Where the thing lives that a message, an Event, a letter or a draft speaks of; a saved view speaks of none."""
+    name, pk = getattr(row, "subject_type", None), getattr(row, "subject_id", None)
+    return href(str(name), pk) if pk and name in registries() and g.scope.may(str(name), "show") else None
 
 
 def action_label(registry: str, action: str) -> str:
