@@ -24,6 +24,7 @@ from rules.words import N_, LabelEnum, Problem
 
 LARGEST = 2**31 - 1
 LARGEST_ID = 2**63 - 1
+MOST_CHOSEN = 500
 # PostgreSQL stores no NUL, and half of a pair is no text; both come in through JSON and percent signs.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 FIRST_YEAR, LAST_YEAR = 1900, 2999
@@ -200,7 +201,10 @@ _PARSERS = {
 
 
 def parse_many(spec: Spec, texts: Iterable[str]) -> list[int]:
-    return [_reference(spec, text) for text in texts]
+    found = list(dict.fromkeys(texts))
+    if len(found) > MOST_CHOSEN:
+        raise spec.refuse("too_many", N_("At most %(most)d may be chosen here."), most=MOST_CHOSEN)
+    return [_reference(spec, text) for text in found]
 
 
 def to_input(spec: Spec, value: Any) -> str:

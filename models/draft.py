@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, String, UniqueConstraint, delete, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.account import Account
@@ -19,7 +20,8 @@ from models.scope import ScopedSession
 from rules.words import N_
 
 KEPT = timedelta(days=14)
-LARGEST = 200_000  # characters of one draft: some forty pages of text
+LARGEST = 100_000  # characters of one draft, which a request of the permitted size can still carry
+MOST_OFFERED = 3
 
 
 class Draft(Table):
@@ -27,7 +29,7 @@ class Draft(Table):
 
     owner_id: Mapped[int] = ref("ab_user.id", N_("Owner"), editable="never", index=False)
     subject_type: Mapped[str] = field(N_("Registry"), String(40), editable="never")
-    # 0 for a row that is being made: NULL would let two of them stand side by side.
+    # Of the row; minus the number of the form where a new row is being made, so that two of them do not mix.
     subject_id: Mapped[int] = field(N_("Row"), BigInteger(), editable="never")
     label: Mapped[str] = field(N_("Draft"), String(300), editable="never")
     saved_at: Mapped[datetime] = field(N_("Kept at"), Moment(), editable="never", index=True)
@@ -51,24 +53,35 @@ class Draft(Table):
     )
 
 
-def find(session: ScopedSession, registry: str, row_id: int) -> Draft | None:
-    """What this person left in the form of that row (0: of a new one)."""
-    mine = (Draft.owner_id == session.scope.actor) & (Draft.subject_type == registry) & (Draft.subject_id == row_id)
-    return session.scalars(select(Draft).where(mine)).one_or_none()
+def waiting(session: ScopedSession, registry: str, row_id: int) -> list[Draft]:
+    """What this person left in the form of that row; for 0 in forms of new rows, the newest first."""
+    which = Draft.subject_id == row_id if row_id else Draft.subject_id < 0
+    mine = (Draft.owner_id == session.scope.actor) & (Draft.subject_type == registry) & which
+    return [*session.scalars(select(Draft).where(mine).order_by(Draft.saved_at.desc()).limit(MOST_OFFERED))]
 
 
 def keep(
     session: ScopedSession, registry: str, row_id: int, typed: Mapping[str, Sequence[str]], label: str, now: datetime
 ) -> Draft | None:
-    """Keep *typed* (field name → texts as they were sent) in place of what was kept before; None when too large."""
-    if sum(len(t) for texts in typed.values() for t in texts) > LARGEST or session.scope.actor is None:
+    """Keep *typed* (field name → texts as they were sent) in place of what was kept before; None when too large.
+
+    row_id: of the row, or minus the number of a form in which a new one is being made.
+    """
+    actor = session.scope.actor
+    if sum(len(t) for texts in typed.values() for t in texts) > LARGEST or actor is None:
         return None
-    draft = find(session, registry, row_id)
+    mine = (Draft.owner_id == actor) & (Draft.subject_type == registry) & (Draft.subject_id == row_id)
+    values = {"typed": {name: [*texts] for name, texts in typed.items()}, "label": label[:300], "saved_at": now}
+    draft = session.scalars(select(Draft).where(mine)).one_or_none()
     if draft is None:
-        draft = Draft(owner_id=session.scope.actor, subject_type=registry, subject_id=row_id)
-        session.add(draft)
-    draft.typed = {name: [*texts] for name, texts in typed.items()}
-    draft.label, draft.saved_at = label[:300], now
+        try:
+            with session.begin_nested():
+                draft = Draft(owner_id=actor, subject_type=registry, subject_id=row_id, **values)
+                session.add(draft)
+        except IntegrityError:  # two keeps of one form at once: the other was first
+            draft = session.scalars(select(Draft).where(mine)).one()
+    for name, value in values.items():
+        setattr(draft, name, value)
     session.flush()
     return draft
 

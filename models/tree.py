@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select, update
 from sqlalchemy.orm import Session
 
 from models.declare import Action
@@ -15,7 +15,9 @@ from rules.words import N_, Problem, RuleError, Told
 
 def relocate(session: Session, row: Any, given: Mapping[str, Any], now: datetime) -> Told:
     """Put *row*, with everything below it, under another superior (none: to the top). Says how many came along."""
-    row.parent_id = given.get("parent_id")
+    if "parent_id" not in given:  # to the top only when somebody says so
+        raise RuleError.one("parent_id", "required", N_("Please fill in this field."))
+    row.parent_id = given["parent_id"]
     if problems := loop_problems(session, row):
         raise RuleError(problems)
     below = select(func.count()).select_from(type(row)).where(type(row).path.startswith(row.path, autoescape=True))
@@ -53,9 +55,14 @@ def settle_path(session: Session, row: Any, now: datetime) -> None:
     old, row.path = row.path, path
     session.flush()
     if old:
-        for below in session.scalars(select(type(row)).where(type(row).path.startswith(old), type(row).id != row.id)):
-            below.path = path + below.path.removeprefix(old)
-        session.flush()
+        model = type(row)
+        branch = model.path.startswith(old, autoescape=True) & (model.id != row.id)
+        moved = literal(path) + func.substr(model.path, len(old) + 1)
+        # One statement for the branch. No new versions: the path follows from the superiors, and nobody edits it.
+        session.execute(
+            update(model).where(branch).values(path=moved), execution_options={"synchronize_session": False}
+        )
+        session.expire_all()
 
 
 def is_tree(model: type[Any]) -> bool:

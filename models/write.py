@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Column, String, UniqueConstraint, inspect, select
+from sqlalchemy import CheckConstraint, Column, Index, String, UniqueConstraint, inspect, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapper, RelationshipProperty
 from sqlalchemy.orm.attributes import flag_modified
@@ -68,7 +68,7 @@ def save(
         if found.errors:
             raise RuleError(found)
         if not session.scope.covers(verb, row):
-            raise RuleError([out_of_reach(admin, admin.follows or admin.departments[0])])
+            raise RuleError([out_of_reach(admin, admin.follows or next(iter(admin.departments), admin.owner))])
         stays_in_reach(session, row, verb, before)
         # Rules set what they derive each time; only a value that differs from the stored one makes a change.
         if not new and not session.is_modified(row):
@@ -106,7 +106,7 @@ def stays_in_reach(session: ScopedSession, row: Any, verb: str, before: Mapping[
             raise RuleError([out_of_reach(admin, name)])
 
 
-def out_of_reach(admin: Admin, name: str) -> Problem:
+def out_of_reach(admin: Admin, name: str | None) -> Problem:
     """The row would belong where this person may not work: said beside the field, with what was typed kept."""
     message = N_("This lies outside your department and those below it.")
     return Problem(None if name == "id" else name, "out_of_reach", message)
@@ -122,7 +122,8 @@ def remove(session: ScopedSession, row: Any, *, now: datetime, expected_version:
     def change() -> Problems:
         if admin.life and getattr(row, admin.life.field) is not admin.life.initial:
             raise RuleError.one(None, "not_draft", N_("Only a row in its first state may be deleted."))
-        record(session, row, EventKind.Deleted, now, changes={k: (v, None) for k, v in snapshot(row).items()})
+        if hasattr(type(row), "version"):  # a draft is no record
+            record(session, row, EventKind.Deleted, now, changes={k: (v, None) for k, v in snapshot(row).items()})
         session.delete(row)
         session.flush()
         return Problems()
@@ -275,6 +276,12 @@ def target_of(model: type[Any], name: str) -> type[Any] | None:
     return relation.mapper.class_ if relation is not None else None
 
 
+def uniques(model: type[Any]) -> list[UniqueConstraint | Index]:
+    """Everything that keeps two rows of *model* from having the same values."""
+    constraints = [c for c in model.__table__.constraints if isinstance(c, UniqueConstraint)]
+    return [*constraints, *(index for index in model.__table__.indexes if index.unique)]
+
+
 def _constraint_problem(row: Any, error: IntegrityError) -> Problem:
     """Which named constraint broke, in words. An unknown one is our mistake and goes on as it is."""
     table = type(row).__table__
@@ -285,10 +292,8 @@ def _constraint_problem(row: Any, error: IntegrityError) -> Problem:
         return STALE  # somebody else told about this row at the same moment, so changed it
     if failed or name:
         hit = {c.strip().partition(".")[2] for c in failed.group(1).split(",")} if failed else set()
-        for constraint in table.constraints:
-            if isinstance(constraint, UniqueConstraint) and (
-                constraint.name == name or (hit and {c.name for c in constraint.columns} == hit)
-            ):
+        for constraint in uniques(type(row)):
+            if constraint.name == name or (hit and {c.name for c in constraint.columns} == hit):
                 blamed = [c.name for c in constraint.columns]
                 message = N_("There is already a row with this value.")
                 return Problem(blamed[-1], "duplicate", message, {"fields": blamed})

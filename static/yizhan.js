@@ -6,11 +6,12 @@ const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 function picker(box) {
   const [hidden, input, list] = [box.querySelector("input[type=hidden]"), box.querySelector("input[type=text]"), box.querySelector("ul")];
   let chosen = input.value, id = hidden.value, at = -1, asked = 0, timer;
-  const close = () => { list.hidden = true; at = -1; input.setAttribute("aria-expanded", "false"); input.removeAttribute("aria-activedescendant"); };
+  const close = () => { // what was asked for before comes too late to open it again
+    clearTimeout(timer); asked++; list.hidden = true; at = -1; input.setAttribute("aria-expanded", "false"); input.removeAttribute("aria-activedescendant");
+  };
   const take = (item) => {
     id = hidden.value = item.dataset.id; chosen = input.value = item.dataset.label; close();
     hidden.dispatchEvent(new Event("change", { bubbles: true }));
-    if ("pickSubmit" in box.dataset) box.closest("form").requestSubmit();
   };
   const mark = (to) => {
     const items = $$("li[data-id]", list);
@@ -22,7 +23,7 @@ function picker(box) {
   const ask = async () => {
     const mine = ++asked;
     const answer = await fetch(`${box.dataset.pick}?q=${encodeURIComponent(input.value === chosen ? "" : input.value)}`, { headers: { Accept: "application/json" } });
-    if (mine !== asked || !answer.ok) return;
+    if (mine !== asked || !answer.ok || answer.redirected) return;
     const { choices } = await answer.json();
     list.replaceChildren(...choices.map((choice, i) => {
       const item = document.createElement("li");
@@ -49,14 +50,15 @@ function picker(box) {
     if (event.isComposing) return; // Enter that ends a pinyin word chooses nothing
     if (event.key === "ArrowDown") { event.preventDefault(); list.hidden ? ask() : mark(at + 1); }
     else if (event.key === "ArrowUp") { event.preventDefault(); mark(at - 1); }
-    else if (event.key === "Enter" && !list.hidden) { event.preventDefault(); const items = $$("li[data-id]", list); if (items.length) take(items[Math.max(at, 0)]); }
+    else if (event.key === "Enter" && !list.hidden && (at >= 0 || input.value !== chosen)) { // Enter on what was chosen before sends the form
+      event.preventDefault(); const items = $$("li[data-id]", list); if (items.length) take(items[Math.max(at, 0)]);
+    }
     else if (event.key === "Escape" && !list.hidden) { event.stopPropagation(); settle(); }
   });
   input.addEventListener("blur", settle);
 }
 
 $$("[data-pick]").forEach(picker);
-$$("select[data-submit], input[data-submit]").forEach((control) => control.addEventListener("change", () => control.form.requestSubmit()));
 // The address of a list says what is asked, and nothing of what is not.
 $$("form[method=get]").forEach((form) => form.addEventListener("formdata", ({ formData }) => {
   for (const name of new Set(formData.keys())) {
@@ -87,7 +89,7 @@ document.addEventListener("click", async (event) => {
   let below = item.querySelector(":scope > ul");
   if (!open && !below) {
     const answer = await fetch(`${twist.href}&part=1`);
-    if (!answer.ok) { location.href = twist.href; return; }
+    if (!answer.ok || answer.redirected) { location.href = twist.href; return; } // also when the sign-in has ended
     item.insertAdjacentHTML("beforeend", await answer.text());
     below = item.querySelector(":scope > ul");
   }
@@ -98,15 +100,21 @@ document.addEventListener("click", async (event) => {
 // Forms: nothing typed is lost by leaving, and what is not sent is kept as a draft.
 const DRAFT_EVERY = 4000;
 $$("form[data-form]").forEach((form) => {
-  let dirty = "dirty" in form.dataset || document.getElementById("problems") !== null, timer, sent = false;
-  const note = form.querySelector("[data-kept]");
+  let dirty = "dirty" in form.dataset || document.getElementById("problems") !== null, timer, sent = false, typed = 0;
+  const note = form.querySelector("[data-note]");
   const keep = async () => {
     if (sent || !form.dataset.draft) return;
-    const answer = await fetch(form.dataset.draft, { method: "POST", body: new URLSearchParams(new FormData(form)), keepalive: true }).catch(() => null);
-    const told = answer?.ok && answer.headers.get("Content-Type")?.includes("json") ? await answer.json() : null;
-    if (told && note && !sent) { note.textContent = told.kept; dirty = false; }
+    const mine = ++typed;
+    const answer = await fetch(form.dataset.draft, { method: "POST", body: new URLSearchParams(new FormData(form)) }).catch(() => null);
+    const told = answer?.ok && !answer.redirected ? await answer.json() : null;
+    if (sent || !note) return;
+    note.textContent = told?.kept ?? note.dataset.kept;
+    if (told?.kept && mine === typed) dirty = false;
   };
-  form.addEventListener("input", () => { dirty = true; clearTimeout(timer); timer = setTimeout(keep, DRAFT_EVERY); });
+  form.addEventListener("input", () => {
+    dirty = true; typed++;
+    timer ??= setTimeout(() => { timer = undefined; keep(); }, DRAFT_EVERY); // also while somebody types on and on
+  });
   form.addEventListener("change", () => { dirty = true; });
   form.addEventListener("submit", () => { sent = true; dirty = false; clearTimeout(timer); });
   addEventListener("beforeunload", (event) => { if (dirty) event.preventDefault(); });
@@ -117,12 +125,12 @@ document.getElementById("problems")?.focus();
 $$("form[data-everywhere]").forEach((form) => {
   const input = form.querySelector("input"), panel = form.querySelector(".panel");
   let timer, asked = 0, at = -1;
-  const close = () => { panel.hidden = true; at = -1; input.setAttribute("aria-expanded", "false"); input.removeAttribute("aria-activedescendant"); };
+  const close = () => { clearTimeout(timer); asked++; panel.hidden = true; at = -1; input.setAttribute("aria-expanded", "false"); input.removeAttribute("aria-activedescendant"); };
   const ask = async () => {
     const mine = ++asked, text = input.value.trim();
     if (!/[^\x00-\x7f]|../.test(text)) { close(); return; }
     const answer = await fetch(`${form.action}?short=1&q=${encodeURIComponent(text)}`, { headers: { Accept: "application/json" } });
-    if (mine !== asked || !answer.ok) return;
+    if (mine !== asked || !answer.ok || answer.redirected) return;
     const { groups } = await answer.json();
     let count = 0;
     panel.replaceChildren(...groups.flatMap((group) => {
@@ -151,16 +159,22 @@ $$("form[data-everywhere]").forEach((form) => {
   document.addEventListener("click", (event) => { if (!form.contains(event.target)) close(); });
 });
 
+// Single keys can be switched off on the page of one's account, for whoever speaks to the machine or hits them by chance.
+$$("[data-keys]").forEach((box) => {
+  box.checked = localStorage.getItem("keys") !== "off";
+  box.addEventListener("change", () => localStorage.setItem("keys", box.checked ? "on" : "off"));
+});
+
 // Keys: / searches everything, n makes a new row, e edits, arrows go through a list, Escape closes and goes back.
 addEventListener("keydown", (event) => {
   if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
   const open = document.querySelector("details[data-drop][open], details.who[open]");
   if (event.key === "Escape") {
     if (open) { open.open = false; open.querySelector("summary").focus(); } else if (document.body.classList.contains("menu-open")) document.querySelector("[data-menu]").click();
-    else document.activeElement?.blur();
+    else if (document.activeElement?.matches("input, textarea, select")) document.activeElement.blur();
     return;
   }
-  if (event.target.closest("input, textarea, select")) return;
+  if (event.target.closest("input, textarea, select") || localStorage.getItem("keys") === "off") return;
   if (event.key === "/") { const find = document.getElementById("everywhere"); if (find) { event.preventDefault(); find.focus(); } }
   if (event.key === "n") document.querySelector("[data-new]")?.click();
   if (event.key === "e") document.querySelector("[data-edit]")?.click();

@@ -174,7 +174,7 @@ class People:
         """Close everything; nobody may have complained."""
         for context in self.contexts:
             context.close()
-        assert not self.complaints
+        assert not self.complaints, "\n".join(self.complaints)
 
 
 def hire(people: People, username: str, name: str, department: str, role: str) -> None:
@@ -205,3 +205,10 @@ def hire(people: People, username: str, name: str, department: str, role: str) -
     page.click("main form .btn.main")
     page.wait_for_url(f"{running.address}/")
     running.kept[username] = page.context.storage_state()
+
+
+def choose_language(page: Any, locale: str) -> None:
+    """Through the menu behind one's own name."""
+    page.click("details.who summary")
+    with page.expect_navigation():
+        page.click(f'details.who button[name=locale][value="{locale}"]')

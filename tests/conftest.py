@@ -197,8 +197,10 @@ class Browser:
         self.client = client
 
     def token(self) -> str:
-        page = self.client.get("/verify/").get_data(as_text=True)
+        page = self.client.get("/verify/", follow_redirects=True).get_data(as_text=True)
         found = re.search(r'name="csrf-token" content="([^"]+)"', page)
+        if found is None:  # nobody has signed in
+            found = re.search(r'name="csrf_token" value="([^"]+)"', self.client.get("/login/").get_data(as_text=True))
         assert found
         return found.group(1)
 

@@ -46,6 +46,7 @@ PACKAGES: dict[str, set[str]] = {
         "flask_wtf",
         "itsdangerous",
         "jwt",
+        "markupsafe",
         "sqlalchemy",
         "werkzeug",
         "wtforms",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import g
-from flask_babel import gettext
 from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 
@@ -18,6 +17,7 @@ from models.declare import Action, Admin
 from models.workflow import can
 from rules.lifecycle import Move
 from views import display
+from views.display import gettext
 from views.history import Past
 from views.listing import Listing, listing, sortable, with_references
 from views.security import db, now
@@ -123,7 +123,10 @@ def related(tab: Tab, row: Any, args: MultiDict[str, str]) -> Listing:
     """The rows behind *tab*: the page and the order that the address asks for."""
     kept = [(name, args[name]) for name in ("page", "sort") if name in args]
     asked = [(name, str(value)) for name, value in tab.about(row).items()]
-    return listing(db(), tab.model, MultiDict([*asked, *kept]), now(), fields=flat(tab.cells))
+    found = listing(db(), tab.model, MultiDict([*asked, *kept]), now(), fields=flat(tab.cells))
+    if found.problems:  # what cannot be asked filters nothing: then there is nothing to show here
+        found.rows, found.total, found.more = [], 0, False
+    return found
 
 
 def newest(tab: Tab, row: Any) -> tuple[list[Any], bool]:

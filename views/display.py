@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from flask import current_app, g, has_request_context, url_for
-from flask_babel import format_date, format_datetime, get_translations, gettext, ngettext
+from flask_babel import format_date, format_datetime, get_translations
 
 import notices
 from forms.convert import Spec, specs
@@ -56,13 +56,28 @@ def tr(message: str, params: Mapping[str, Any] | None = None) -> str:
     """*message* in the reader's language, filled; parameters that are message ids or days are said as well."""
     if not message:
         return ""
-    if not has_request_context():
-        raise NoContext(message)
-    if "gettext" not in g:
-        # Fetched once for each request: a list says a hundred things.
-        g.gettext = get_translations().ugettext
-    text: str = g.gettext(message)
+    text: str = catalogue().ugettext(message)
     return text % {k: say(v) for k, v in params.items()} if params else text
+
+
+def catalogue() -> Any:
+    """The reader's translations, looked up once for each request: a list says a hundred things."""
+    if not has_request_context():
+        raise NoContext
+    if "catalogue" not in g:
+        g.catalogue = get_translations()
+    return g.catalogue
+
+
+def gettext(message: str, **params: Any) -> str:
+    """For templates and views alike; flask-babel's own looks the locale up anew for each word."""
+    text: str = catalogue().ugettext(message)
+    return text % params if params else text
+
+
+def ngettext(one: str, many: str, num: int, **params: Any) -> str:
+    text: str = catalogue().ungettext(one, many, num)
+    return text % {"num": num, **params}
 
 
 def say(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import flash, g, redirect, render_template, request, url_for
 from flask_login import current_user
@@ -12,6 +13,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
+from forms.convert import specs
 from models import registries
 from models.access import Person
 from models.database import is_busy
@@ -31,14 +33,19 @@ def resent() -> Any | None:
 
     Only for forms that a page of ours sent: a forged one finds nothing prepared.
     """
-    form = [(n, v) for n, v in request.form.items(multi=True) if n != "csrf_token"]
-    known = request.blueprint in registries() and request.method == "POST"
-    if not known or not form or not from_here() or sum(len(v) for _, v in form) > LARGEST:
+    if request.method != "POST" or not from_here():
         return None
     g.scope, g.person = ANONYMOUS, None
+    if request.endpoint == "SignIn.login":  # its own page had grown old: what it carries goes on
+        kept, target = request.form.get("kept", ""), security.local_path(request.form.get("next"))
+        username = request.form.get("username", "")[:128]
+        return render_template("login.html", target=target, username=username, refused=False, kept=kept), 400
+    form = [(n, v) for n, v in request.form.items(multi=True) if n != "csrf_token"]
+    if request.blueprint not in registries() or not form or sum(len(v) for _, v in form) > LARGEST:
+        return None
     path = request.full_path.rstrip("?")
     if isinstance(current_user._get_current_object(), Person):
-        return render_template("resend.html", target=path, fields=form), 400
+        return render_template("resend.html", target=path, fields=form, shown=in_words(path, form)), 400
     flash(display.tr(N_("Your sign-in has ended. Sign in again; what you entered is kept.")), "warn")
     kept = json.dumps(form, ensure_ascii=False)
     return render_template("login.html", target=path, username="", refused=False, kept=kept), 401
@@ -47,8 +54,17 @@ def resent() -> Any | None:
 def from_here() -> bool:
     """Did a page of this very address send this request?"""
     site = request.headers.get("Sec-Fetch-Site")
-    origin = request.headers.get("Origin") or request.headers.get("Referer", "")
-    return site == "same-origin" if site else origin.startswith(request.host_url.rstrip("/"))
+    if site:
+        return site == "same-origin"
+    origin = urlsplit(request.headers.get("Origin") or request.headers.get("Referer", ""))
+    return (origin.scheme, origin.netloc) == (request.scheme, request.host)
+
+
+def in_words(target: str, fields: Sent) -> Sent:
+    """What is about to be sent again, so that nobody sends what somebody else prepared: (label, text)."""
+    model = registries().get(target.split("/")[1] if "/" in target else "")
+    known = specs(model) if model is not None else {}
+    return [(display.tr(known[n].label), v[:200]) for n, v in fields if n in known and v]
 
 
 def kept_fields(text: str) -> Sent:
@@ -95,9 +111,9 @@ def say_error(error: Exception) -> Any:
     g.asks_nothing = True
     if isinstance(error, HTTPException) and error.response is not None:
         return error.response
-    if isinstance(error, CSRFError) and (sent := resent()):
-        return sent
     status = status_of(error)
+    if (isinstance(error, CSRFError) or status == 401) and (sent := resent()):
+        return sent
     if status < 400:
         return error
     if status == 500:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any, cast
 
-from flask_babel import gettext
 from sqlalchemy import ColumnElement, or_, true
 from werkzeug.datastructures import MultiDict
 
@@ -25,6 +24,7 @@ from models.tree import is_tree
 from rules.deadlines import SHANGHAI, local_day
 from rules.words import N_, LabelEnum, Problem, Problems
 from views import display
+from views.display import gettext
 
 MOST_VALUES = 50
 RANGES = ("date", "moment", "integer")

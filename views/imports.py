@@ -9,7 +9,6 @@ from typing import Any
 
 from flask import abort, current_app, flash, g, redirect, render_template, request, url_for
 from flask_appbuilder import BaseView, expose
-from flask_babel import gettext
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from config import Config
@@ -18,6 +17,7 @@ from forms.tables import mappings
 from models import registries
 from rules.words import N_, Problem, Problems, RuleError
 from views import display
+from views.display import gettext
 from views.security import commit, db, demand, now
 
 # A dry run is good for so long; then the file is thrown away and must be uploaded again.

@@ -150,6 +150,8 @@ def with_references(statement: Select[Any], model: type[Any], fields: Sequence[s
 
 def sortable(model: type[Any], sort: str) -> bool:
     spec = specs(model).get(sort.removeprefix("-"))
+    if sort.removeprefix("-") == "id":
+        return True
     return spec is not None and spec.kind not in ("json", "many", "long") and not spec.info.personal
 
 
@@ -163,5 +165,7 @@ def order(model: type[Any], sort: str) -> list[Any]:
         other = aliased(spec.target)  # it may be this very table
         key = getattr(other, target.order.removeprefix("-"))
         column = select(key).where(other.id == column).correlate(model).scalar_subquery()
-    # The id makes pages stable where many rows share a value.
-    return [column.desc(), model.id.desc()] if sort.startswith("-") else [column, model.id]
+    # The id makes pages stable where many rows share a value; each engine has its own place for empty ones.
+    if sort.startswith("-"):
+        return [column.desc().nulls_last(), model.id.desc()]
+    return [column.nulls_first(), model.id]

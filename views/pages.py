@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import Response, flash, g, jsonify, redirect, render_template, request, session, url_for
 from flask_appbuilder import BaseView, expose
-from flask_babel import gettext
 from flask_login import login_user, logout_user
 from sqlalchemy import select, text
 from werkzeug.security import check_password_hash
@@ -20,7 +19,8 @@ from models.event import EventKind, record
 from models.letter import Letter, LetterState
 from models.scope import door, everything
 from views import display
-from views.errors import kept_fields
+from views.display import gettext
+from views.errors import in_words, kept_fields
 from views.listing import with_references
 from views.security import database, find_person, local_path, now
 
@@ -54,7 +54,7 @@ class SignIn(BaseView):
         login_user(person)
         session["stamp"] = person.stamp
         if (fields := kept_fields(kept)) and target != "/":
-            return render_template("resend.html", target=target, fields=fields)
+            return render_template("resend.html", target=target, fields=fields, shown=in_words(target, fields))
         return redirect(target)
 
     @expose("/logout/", methods=["POST"])

@@ -9,17 +9,18 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from flask import Response, abort, flash, g, jsonify, redirect, request, url_for
 from flask_appbuilder import expose
-from flask_babel import gettext
-from sqlalchemy import exists, or_, select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import aliased, undefer
 
-from forms.convert import specs
+from forms.convert import FIRST_YEAR, LAST_YEAR, UNSTORABLE, specs
 from models.declare import Admin, Role
 from models.saved_view import LAYOUT, SavedView
 from models.search import search
 from models.tree import is_tree
 from models.write import save
+from rules.normalise import clean
 from views import blocks, display
+from views.display import gettext
 from views.history import as_it_was, differences, past_of, prefetch
 from views.listing import by_id, listing, whole
 from views.registry import PK, Registry, number, steps_of
@@ -64,8 +65,8 @@ class Reading(Registry):
     def keep_view(self) -> Any:
         """Keep the columns (no name given) or the whole question under a name; the same name is replaced."""
         demand(self.admin.name, "list")
-        name = request.form.get("name", "").strip() or LAYOUT
-        query = request.form.get("query", "")
+        name = clean(UNSTORABLE.sub("", request.form.get("name", ""))) or LAYOUT
+        query = UNSTORABLE.sub("", request.form.get("query", ""))
         chosen = [c for c in request.form.getlist("cell") if c in blocks.cell_choices(self.model)]
         mine = (SavedView.owner_id == g.scope.actor) & (SavedView.subject_type == self.admin.name)
         held = db().scalars(select(SavedView).where(mine, SavedView.name == name)).one_or_none()
@@ -104,7 +105,7 @@ class Reading(Registry):
         top = self.row(at) if at is not None else None
         chain = [int(part) for part in (top.path or "").strip("/").split("/") if part] if top is not None else []
         part = bool(request.args.get("part")) and top is not None
-        branches = self.branches([chain[-1]] if part else [None, *chain])
+        branches = {parent: self.branch(parent) for parent in ([chain[-1]] if part else [None, *chain])}
         return self.page(
             "branch.html" if part else "tree.html",
             branches=branches,
@@ -114,24 +115,13 @@ class Reading(Registry):
             cells=self.under(),
         )
 
-    def branches(self, parents: Any) -> dict[int | None, Any]:
-        """parent id → [(row, does it have rows below)] for each of *parents*."""
-        model = self.model
-        below = aliased(model)
-        ids = [p for p in parents if p is not None]
-        wanted = [model.parent_id.in_(ids)] if ids else []
-        if None in parents:
-            wanted.append(model.parent_id.is_(None))
-        statement = (
-            select(model, exists().where(below.parent_id == model.id).correlate(model).label("more"))
-            .where(or_(*wanted))
-            .order_by(model.parent_id, getattr(model, self.admin.order.removeprefix("-")))
-            .limit(MOST_BRANCH)
-        )
-        found: dict[int | None, Any] = {}
-        for row, more in db().execute(statement):
-            found.setdefault(row.parent_id, []).append((row, more))
-        return found
+    def branch(self, parent: int | None) -> Any:
+        """(row, does it have rows below) of those right below *parent*; at the top for None."""
+        model, below = self.model, aliased(self.model)
+        by = self.admin.label if self.admin.label in specs(model) else self.admin.order.removeprefix("-")
+        more = exists().where(below.parent_id == model.id).correlate(model)
+        statement = select(model, more).where(model.parent_id == parent).order_by(getattr(model, by), model.id)
+        return [*db().execute(statement.limit(MOST_BRANCH))]
 
     def under(self) -> tuple[str, ...]:
         """What stands beside the name of a row in the tree."""
@@ -183,7 +173,8 @@ class Reading(Registry):
     @staticmethod
     def day_asked() -> date | None:
         with suppress(ValueError):
-            return date.fromisoformat(request.args.get("on", ""))
+            found = date.fromisoformat(request.args.get("on", ""))
+            return found if FIRST_YEAR <= found.year <= LAST_YEAR else None
         return None
 
     def groups_on(self, row: Any, on: date) -> Any:

@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl
 
 from flask import g, jsonify, redirect, render_template, request, url_for
 from flask_appbuilder import BaseView, expose
-from flask_babel import gettext
 from sqlalchemy import ColumnElement, func, select
 from werkzeug.datastructures import MultiDict
 
@@ -21,8 +20,9 @@ from rules.deadlines import local_day
 from rules.words import Problems
 from views import display
 from views.blocks import flat
+from views.display import gettext
 from views.filters import filters, where
-from views.listing import listing, with_references
+from views.listing import COUNTED, listing, with_references
 from views.security import db, now
 
 ROWS_IN_BLOCK = 8
@@ -41,9 +41,12 @@ def conditions(model: type[Any], text: str) -> list[ColumnElement[bool]]:
 
 
 def count_all(wanted: Iterable[tuple[type[Any], str]]) -> list[int]:
-    """How many rows of each model answer to its arguments, within the scope, in one statement."""
+    """How many rows of each model answer to its arguments, within the scope, in one statement; counted like a list's,
+    one above ``COUNTED`` stands for all that are more."""
     counts = [
-        select(func.count()).select_from(model).where(*conditions(model, text)).scalar_subquery()
+        select(func.count())
+        .select_from(select(model.id).where(*conditions(model, text)).limit(COUNTED + 1).subquery())
+        .scalar_subquery()
         for model, text in wanted
     ]
     return [*db().execute(select(*counts)).one()] if counts else []
@@ -88,7 +91,7 @@ class Workbench(BaseView):
         return [
             {
                 "label": display.tr(figure.label),
-                "count": count,
+                "count": count if count <= COUNTED else f"{COUNTED:,}+",
                 "tone": figure.tone if count else "",
                 "href": f"{url_for(f'{model.__admin__.name}.list')}?{figure.where}",
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -9,8 +10,7 @@ from typing import Any
 
 from flask import abort, flash, g, jsonify, redirect, request, url_for
 from flask_appbuilder import expose
-from flask_babel import gettext
-from sqlalchemy import UniqueConstraint, inspect, select
+from sqlalchemy import inspect, select
 from werkzeug.datastructures import MultiDict
 
 from forms.convert import Spec, specs, to_input
@@ -19,13 +19,14 @@ from models import draft
 from models.declare import Action
 from models.scope import Forbidden
 from models.workflow import act, move
-from models.write import remove, save
+from models.write import remove, save, uniques
 from rules.lifecycle import Move
-from rules.words import Problems, Told
+from rules.words import N_, Problem, Problems, Told
 from views import display
+from views.display import gettext
 from views.history import past_of
 from views.registry import PK, Registry, number
-from views.security import commit, db, demand, now
+from views.security import commit, db, demand, local_path, now
 
 MOST_BULK = 200
 MOST_OPTIONS = 200
@@ -33,7 +34,7 @@ MOST_OPTIONS = 200
 
 @dataclass(frozen=True)
 class Conflict:
-    """A field that two people changed: what stands now, and what was typed here. kept: which of both is ticked."""
+    """A field that two people changed, in words: what stands now, and what was typed here. raw: that as it was sent."""
 
     spec: Spec
     theirs: str
@@ -61,19 +62,22 @@ class Writing(Registry):
         row = self.model()
         if request.method == "GET":
             if kept := self.draft_asked(0):
-                return self.form_page(row_form(self.model, names)(MultiDict(kept.typed)), row)
+                return self.form_page(row_form(self.model, names)(MultiDict(kept.typed)), row, key=-kept.subject_id)
             return self.form_page(row_form(self.model, names)(data=self.first_values(names)), row)
         form = row_form(self.model, names)(request.form)
         problems = self.saved(row, form, None)
         if problems.errors:
             return self.form_page(form, row, problems)
-        draft.forget(db(), self.admin.name, 0)
+        draft.forget(db(), self.admin.name, -form_key())
         return self.done(row, gettext("Saved."), problems)
 
     @expose(f"/{PK}/edit", methods=["GET", "POST"])
     def edit(self, pk: int) -> Any:
         demand(self.admin.name, "edit")
         row = self.row_for("edit", pk, self.admin.field_names)
+        if self.admin.life and not self.admin.life.is_open(getattr(row, self.admin.life.field)):
+            flash(gettext("In its present state this can no longer be edited."), "warn")
+            return redirect(display.href(self.admin.name, pk))
         names = editable(self.model, self.admin.field_names, new=False)
         form_class = row_form(self.model, names)
         if request.method == "GET":
@@ -103,7 +107,7 @@ class Writing(Registry):
 
         What only the other changed is taken over into the form; what only this person changed stays as typed.
         """
-        seen = dict(part.partition("=")[::2] for part in request.form.get("seen", "").split(";"))
+        seen = seen_digests()
         conflicts = []
         for name in names:
             field, spec = form._fields[name], specs(self.model)[name]
@@ -121,7 +125,7 @@ class Writing(Registry):
         if side == "theirs":
             cell = display.cell(row, spec.name, masked=False)
             return cell.text or "—"
-        if field.problem is not None or field.data is None:
+        if field.problem is not None or field.data is None or spec.info.personal:  # nobody masks what one just typed
             return field.text or "—"
         data = getattr(field.data, "value", field.data)
         return display.said(spec, data.isoformat() if hasattr(data, "isoformat") else data) or "—"
@@ -129,7 +133,10 @@ class Writing(Registry):
     def saved(self, row: Any, form: RowForm, version: int | None) -> Problems:
         problems = form.conversion_problems()
         if not problems.errors:
-            problems = save(db(), row, form.values(), now=now(), expected_version=version)
+            # An input may hold less than its column (a moment without its seconds): what was not touched stays.
+            seen = seen_digests() if version is not None else {}
+            values = {n: v for n, v in form.values().items() if seen.get(n) != digest(form._fields[n].raw)}
+            problems = save(db(), row, values, now=now(), expected_version=version)
         return problems
 
     def first_values(self, names: Sequence[str]) -> dict[str, Any]:
@@ -148,8 +155,7 @@ class Writing(Registry):
     def copy_of(self, row: Any, names: Sequence[str]) -> dict[str, Any]:
         """The values of *row* for a new one: without what must differ, and without personal data one sees masked."""
         demand(self.admin.name, "show")
-        constraints = [c for c in self.model.__table__.constraints if isinstance(c, UniqueConstraint)]
-        unique = {[*c.columns][-1].name for c in constraints}
+        unique = {[*c.columns][-1].name for c in uniques(self.model)}
         hidden = () if g.scope.covers("edit", row) else [n for n in names if specs(self.model)[n].info.personal]
         return {n: getattr(row, n) for n in names if n not in unique and n not in hidden}
 
@@ -175,14 +181,16 @@ class Writing(Registry):
         label = display.label_of(self.row_for("edit", pk)) if pk else display.tr(self.admin.add_label)
         names = {*editable(self.model, self.admin.field_names, new=not pk), "version", "seen"}
         typed = {name: request.form.getlist(name) for name in request.form if name in names}
-        kept = draft.keep(db(), self.admin.name, pk, typed, label, now())
+        kept = draft.keep(db(), self.admin.name, pk or -form_key(), typed, label, now())
         if kept is None:
             return jsonify({"kept": None}), 413
         commit()
         return jsonify({"kept": gettext("Draft kept %(when)s", when=display.moment(kept.saved_at))})
 
     def draft_asked(self, pk: int) -> draft.Draft | None:
-        return draft.find(db(), self.admin.name, pk) if request.args.get("draft") else None
+        """The draft that the address asks for: of this row, or any of the new ones."""
+        wanted = number(request.args.get("draft", ""))
+        return next((d for d in draft.waiting(db(), self.admin.name, pk) if d.id == wanted), None)
 
     # --- moves and actions ---------------------------------------------------------------------------------------
 
@@ -193,7 +201,7 @@ class Writing(Registry):
         row = self.row_for(action, pk)
         form_class = row_form(self.model, step.asks)
         if request.method == "GET":
-            return self.action_page(step, [row], form_class())
+            return self.action_page(step, [row], form_class(obj=row))
         form = form_class(request.form)
         problems, answer = self.carried_out(step, row, form, version_asked())
         if problems.errors:
@@ -221,10 +229,13 @@ class Writing(Registry):
             flash(gettext("Choose some rows first."), "warn")
             return self.back(request.form.get("next"))
         rows = {row.id: row for row in db().scalars(select(self.model).where(self.model.id.in_(ids)))}
+        found = [rows[i] for i in ids if i in rows]
         if "sure" not in request.form and (step.asks or step.confirm):
-            return self.action_page(step, [rows[i] for i in ids if i in rows], form, many=True)
-        if (problems := form.conversion_problems()).errors:
-            return self.action_page(step, [rows[i] for i in ids if i in rows], form, problems, many=True)
+            return self.action_page(step, found, form, chosen=chosen)
+        problems = form.conversion_problems()
+        problems.extend(missing(step, form.values()))
+        if problems.errors:
+            return self.action_page(step, found, form, problems, chosen=chosen)
         outcomes = []
         for pk, version in chosen:
             row = rows.get(number(pk) or 0)
@@ -241,7 +252,7 @@ class Writing(Registry):
             outcomes.append(outcome)
         commit()
         done = sum(not outcome.words for outcome in outcomes)
-        return self.page("results.html", step=step, outcomes=outcomes, done=done, next=request.form.get("next"))
+        return self.page("results.html", step=step, outcomes=outcomes, done=done, next=self.way_back())
 
     def carried_out(
         self, step: Move | Action, row: Any, form: RowForm, version: int | None
@@ -256,10 +267,24 @@ class Writing(Registry):
     # --- pages ---------------------------------------------------------------------------------------------------
 
     def form_page(
-        self, form: RowForm, row: Any, problems: Problems | None = None, *, typed: Any = None, **context: Any
+        self,
+        form: RowForm,
+        row: Any,
+        problems: Problems | None = None,
+        *,
+        typed: Any = None,
+        key: int = 0,
+        **context: Any,
     ) -> Any:
+        """The form, with what else it carries in hidden fields:
+
+        version: of the row it was opened on. seen: ``field=digest;…`` of each value as it stood then, from which a
+        conflict tells who changed what. take-<field>: which of two versions was chosen in a conflict (theirs, mine).
+        key: a number of this very form of a new row, under which its draft is kept.
+        """
         new = inspect(row).transient or inspect(row).pending
-        fields = [(g.title, [f for n in g.names if (f := form._fields.get(n)) is not None]) for g in self.admin.groups]
+        groups = self.admin.groups
+        fields = [(grp.title, [f for n in grp.names if (f := form._fields.get(n)) is not None]) for grp in groups]
         aside = {c.spec.name for c in context.get("conflicts", ())}
         shown = [(title, [f for f in group if f.spec.name not in aside]) for title, group in fields]
         sent = typed if typed is not None else request.form
@@ -277,15 +302,21 @@ class Writing(Registry):
             version=number(sent.get("version", "")) if back else getattr(row, "version", None) if not new else None,
             seen=seen,
             picked=self.picked(form),
-            waiting=self.waiting(pk or 0) if request.method == "GET" and not request.args.get("draft") else None,
+            waiting=self.waiting(pk or 0) if request.method == "GET" and not request.args.get("draft") else [],
+            key=key or form_key(),
             draft_path=url_for(f"{self.endpoint}.keep_draft", **({"pk": pk} if pk else {})),
             **{"conflicts": [], "events": [], **context},
         )
         return (body, 422) if problems else body
 
-    def waiting(self, pk: int) -> draft.Draft | None:
-        """The draft that this person left in this form."""
-        return draft.find(db(), self.admin.name, pk)
+    def waiting(self, pk: int) -> Sequence[draft.Draft]:
+        """The drafts that this person left in this form; of a new row there may be several."""
+        return draft.waiting(db(), self.admin.name, pk)
+
+    @staticmethod
+    def way_back() -> str:
+        path = local_path(request.form.get("next"))
+        return path if path != "/" else ""
 
     def action_page(
         self,
@@ -294,24 +325,24 @@ class Writing(Registry):
         form: RowForm,
         problems: Problems | None = None,
         *,
-        many: bool = False,
+        chosen: Sequence[tuple[str, str]] = (),
     ) -> Any:
+        """What a step asks and wants consent to. chosen: of many rows, (id, version) as they were ticked."""
         stale = problems is not None and is_stale(problems)
         events = past_of(rows[0], size=1) if stale else []
-        versions = {row.id: getattr(row, "version", None) for row in rows}
-        if problems and not stale and not many:
-            versions = {row.id: version_asked() for row in rows}
+        version = version_asked() if problems and not stale else getattr(rows[0], "version", None) if rows else None
         body = self.page(
             "action.html",
-            row=None if many else rows[0],
+            row=None if chosen else rows[0],
+            chosen=[":".join(pair) for pair in chosen],
             rows=rows,
             step=step,
             form=form,
             problems=problems or Problems(),
-            versions=versions,
+            version=version,
             events=events,
             picked=self.picked(form),
-            next=request.form.get("next", ""),
+            next=self.way_back(),
         )
         return (body, 422) if problems else body
 
@@ -324,9 +355,28 @@ class Writing(Registry):
                 chosen = db().get(spec.target, field.data)
                 found[name] = display.label_of(chosen) if chosen is not None else ""
             elif spec.kind == "many" and spec.target is not None:
-                rows = db().scalars(select(spec.target).order_by(spec.target.id).limit(MOST_OPTIONS))
+                rows = [*db().scalars(select(spec.target).order_by(spec.target.id).limit(MOST_OPTIONS))]
+                # What is chosen is always among them: an option that is not shown would be taken away by saving.
+                chosen_ids = {n for text in field.raw if (n := number(text)) is not None} - {o.id for o in rows}
+                if chosen_ids:
+                    rows += db().scalars(select(spec.target).where(spec.target.id.in_(chosen_ids)))
                 found[name] = [(str(o.id), display.label_of(o)) for o in rows]
         return found
+
+
+def missing(step: Move | Action, given: Any) -> Problems:
+    """What the step requires and was not answered, told once instead of for each of many rows."""
+    message = N_("Please fill in this field.")
+    return Problems(Problem(n, "required", message) for n in step.requires if given.get(n) in (None, "", ()))
+
+
+def form_key() -> int:
+    """The number of the form that was sent; a new one for a form that is opened."""
+    return number(request.form.get("key", "")) or secrets.randbelow(2**52) + 1
+
+
+def seen_digests() -> dict[str, str]:
+    return dict(part.partition("=")[::2] for part in request.form.get("seen", "").split(";") if part)
 
 
 def is_stale(problems: Problems) -> bool:

@@ -1,4 +1,5 @@
-"""A world with rows of the health bureau (鲤) whose ids and words are unmistakable, and everybody signed in.
+"""A world with rows of the health bureau (鲤) whose ids and words are unmistakable, everybody signed in, and the
+requests that drive a route.
 
 Ids of the owner's rows begin at 7,000,000: an answer about a foreign id and one about an id that nobody has can
 then be compared letter by letter once such numbers are blotted out.
@@ -14,6 +15,7 @@ from typing import Any
 
 from flask import Flask
 from sqlalchemy import JSON, Boolean, Date, Enum, Integer, String, inspect, or_, select, text
+from werkzeug.routing import Rule
 
 from forms.convert import Spec, specs, to_input
 from jobs.outbox import Worker
@@ -25,6 +27,7 @@ from models.catalogue_item import CatalogueItem, ExerciseLevel, ItemType
 from models.database import Database
 from models.declare import Admin, Reach, Role
 from models.department import Department
+from models.draft import LARGEST
 from models.event import Event
 from models.item import Item
 from models.legal_basis import LegalBasis
@@ -36,6 +39,7 @@ from models.workflow import act, move
 from models.write import save
 from tests.conftest import Browser, Clock, DeafQueue
 from tests.world import NOW, PASSWORD, PEOPLE, World, put
+from views.registry import steps_of
 
 FIRST_ID = 7_000_000
 NOBODYS_ID = 7_999_999
@@ -71,7 +75,7 @@ class House:
     database: Database
     clock: Clock
     world: World
-    browsers: dict[str, Browser]
+    browsers: dict[str, OneToken]
     rows: dict[str, tuple[int, int]] = field(default_factory=dict)  # registry → (id, version) of one row of the owner
     words: list[str] = field(default_factory=list)
     views: dict[str, int] = field(default_factory=dict)  # registry → the owner's view of its list
@@ -325,7 +329,7 @@ def words_of(database: Database, rows: dict[str, tuple[int, int]]) -> list[str]:
 def blotted(body: str, pk: int = NOBODYS_ID) -> str:
     """*body* without CSRF tokens and without the ids under comparison (small ones only where an address has them)."""
     body = re.sub(r'(name="csrf-token" content|name="csrf_token" value)="[^"]+"', r"\1", body)
-    body = re.sub(rf"(/|%2F|=|%3D){pk}(?!\d)", r"\1#", body)
+    body = re.sub(rf"(/|%2F|%3D|[?&;]\w+=){pk}(?!\d)", r"\1#", body)
     return re.sub(rf"{FIRST_ID // 10_000}\d{{4}}|{NOBODYS_ID}", "#", body)
 
 
@@ -385,3 +389,194 @@ def invented(model: type[Any], references: dict[str, int]) -> dict[str, str]:
 
 def all_rules(app: Flask) -> Iterator[Any]:
     yield from sorted(app.url_map.iter_rules(), key=lambda r: (r.rule, sorted(r.methods or ())))
+
+
+# --- requests --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Knock:
+    """One request. verbs: any of them opens the door; of_row: it is about one row, which must be in reach.
+
+    about, pk: the registry of the id in it and that id, where it is not the route's own. answers: the statuses when
+    the door is open and the row in reach.
+    """
+
+    method: str
+    path: str
+    sent: dict[str, Any] | None = None
+    verbs: tuple[str, ...] = ()
+    of_row: bool = False
+    api: bool = False
+    about: str = ""
+    pk: int = 0
+    answers: frozenset[int] = frozenset()
+
+
+OK, MOVED, LARGE = frozenset({200}), frozenset({302}), frozenset({413})
+
+
+def knocks(house: House, rule: Rule, pk: int, *, honest: bool) -> list[Knock]:
+    """The requests that drive *rule* about the row *pk*.
+
+    honest: with the right version and the owner's values, as somebody would send who had seen them; otherwise with
+    a version that was never there, so that who may do it changes nothing either.
+    """
+    name, _, method = rule.endpoint.partition(".")
+    name = name.removesuffix("_api")
+    model = registries()[name]
+    admin: Admin = model.__admin__
+    row_id, version = house.rows[name]
+    version = version if honest else version + 7
+    steps = steps_of(admin)
+    values = owners_form(house, model, row_id) if honest else {}
+    theirs = {n: i for n, (i, _) in house.rows.items()} if pk == row_id else dict.fromkeys(house.rows, NOBODYS_ID)
+    made = invented(model, theirs) if honest else {}
+    page, rest = f"/{name}/", f"/api/v1/{name}/"
+    # Without a version to be wrong, whoever may delete would: so they are not let in here.
+    safe = honest or hasattr(model, "version")
+    if rule.endpoint.startswith(f"{name}_api."):
+        asked = {"version": version}
+        return {
+            "get_list": [Knock("GET", rest, None, ("list",), api=True)],
+            "get": [Knock("GET", f"{rest}{pk}", None, ("show",), True, True)],
+            "post": [Knock("POST", rest, json_of(model, made), ("add",), api=True)],
+            "put": [Knock("PUT", f"{rest}{pk}", {**json_of(model, values), **asked}, ("edit",), True, True)],
+            "delete": [Knock("DELETE", f"{rest}{pk}", asked, ("delete",), True, True)] if safe else [],
+            "history": [Knock("GET", f"{rest}{pk}/history", None, ("show",), True, True)],
+            "do": [Knock("POST", f"{rest}{pk}/{s.name}", asked, (s.name,), True, True) for s in steps],
+        }[method]
+    sent = {"version": str(version)}
+    references = references_of(model)
+    open_ = ("list", "show", "add", "edit")
+    parts = [*(f"tab={n}" for n in (*admin.related, "history", "nothing")), "on=2026-06-17", "on=2000-01-01", "on=x"]
+    view = house.views.get(name, house.rows["saved-views"][0]) if pk == row_id else NOBODYS_ID
+    # What is kept would be kept for good, so it is too much of it, unless it must be refused before.
+    much = {"seen": "x" * (LARGEST + 1)}
+    kept = {"name": "盗" * 61, "query": f"view={view}", "cell": "changed_at"}
+    found = {
+        "list": [
+            Knock("GET", page, None, ("list",), answers=OK),
+            Knock("GET", f"{page}?view={view}", None, ("list",), about="saved-views", pk=view, answers=OK),
+        ],
+        "keep_view": [
+            Knock("POST", f"{page}views", kept, ("list",), about="saved-views", pk=view, answers=MOVED),
+        ],
+        "tree": [
+            Knock("GET", f"{page}tree", None, ("list",), answers=OK),
+            *(Knock("GET", f"{page}tree?at={pk}{p}", None, ("list",), True, answers=OK) for p in ("", "&part=1")),
+        ],
+        "show": [
+            Knock("GET", f"{page}{pk}", None, ("show",), True, answers=OK),
+            *(Knock("GET", f"{page}{pk}?{part}", None, ("show",), True, answers=OK) for part in parts),
+        ],
+        "file": [Knock("GET", f"{page}{pk}/file", None, ("show",), True)],
+        "pick": [Knock("GET", f"{page}pick/{n}{q}", None, open_) for n in references for q in ("", "?q=鲤")]
+        or [Knock("GET", f"{page}pick/nothing", None, open_)],
+        "add": [
+            Knock("GET", f"{page}new", None, ("add",), answers=OK),
+            Knock("GET", f"{page}new?draft=yes", None, ("add",), answers=OK),
+            Knock("GET", f"{page}new?copy={pk}", None, ("add",), True, answers=OK),
+            *(
+                Knock("GET", f"{page}new?{n}={theirs[to]}", None, ("add",), about=to, pk=theirs[to], answers=OK)
+                for n, to in references.items()
+            ),
+            Knock("POST", f"{page}new", made, ("add",)),
+        ],
+        "edit": [
+            Knock("GET", f"{page}{pk}/edit", None, ("edit",), True),
+            Knock("GET", f"{page}{pk}/edit?draft=yes", None, ("edit",), True),
+            Knock("POST", f"{page}{pk}/edit", {**values, **sent}, ("edit",), True),
+        ],
+        "keep_draft": [
+            Knock("POST", f"{page}{pk}/draft", {**values, **sent} if honest else much, ("edit",), True, answers=LARGE)
+            if "pk" in rule.arguments
+            else Knock("POST", f"{page}draft", much, ("add",), answers=LARGE)
+        ],
+        "delete": [Knock("POST", f"{page}{pk}/delete", sent, ("delete",), True)] if safe else [],
+        "do": [
+            Knock(
+                m,
+                f"{page}{pk}/do/{s.name}",
+                {**dict.fromkeys(s.asks, "盗"), **sent} if m == "POST" else None,
+                (s.name,),
+                True,
+            )
+            for s in steps
+            for m in ("GET", "POST")
+        ],
+        "do_many": [
+            Knock(
+                "POST",
+                f"{page}do/{s.name}",
+                {"row": f"{pk}:{version}", "next": page, **sure},
+                (s.name,),
+                answers=frozenset({200, 422}) if s.bulk else frozenset({404}),
+            )
+            for s in steps
+            for sure in ({}, {"sure": "1"}, {"sure": "1", **dict.fromkeys(s.asks, "盗")})
+        ],
+    }
+    return found[method]
+
+
+def references_of(model: type[Any]) -> dict[str, str]:
+    """Field → registry to which it leads."""
+    found = {n: getattr(spec.target, "__admin__", None) for n, spec in specs(model).items() if spec.kind == "reference"}
+    return {n: admin.name for n, admin in found.items() if admin is not None}
+
+
+def owners_form(house: House, model: type[Any], pk: int) -> dict[str, Any]:
+    with house.database.session(everything("test")) as s:
+        return typed(model, s.get(model, pk))
+
+
+def json_of(model: type[Any], sent: dict[str, Any]) -> dict[str, Any]:
+    known = specs(model)
+    return {
+        n: [int(i) for i in v]
+        if known[n].kind == "many"
+        else int(v)
+        if known[n].kind in ("reference", "integer")
+        else v
+        for n, v in sent.items()
+        if v != "" and known[n].kind not in ("boolean", "moment")
+    }
+
+
+def send(house: House, person: str, knock: Knock, door: str = COOKIE) -> tuple[int, str]:
+    """(status, everything the answer says: its body, where it leads, and what the page after it flashes)."""
+    browser = house.browsers[person]
+    house.sent += 1
+    if door != COOKIE:
+        client, held = house.app.test_client(), house.bearer(person, door)
+        answer = client.open(knock.path, method=knock.method, json=knock.sent, headers=held)
+    elif knock.api and knock.method != "GET":
+        answer = browser.json(knock.method, knock.path, knock.sent)
+    elif knock.method == "GET":
+        answer = browser.get(knock.path)
+    else:
+        answer = browser.post(knock.path, knock.sent)
+    said = answer.get_data().decode("utf-8", "replace") + answer.headers.get("Location", "")
+    answer.close()
+    if knock.path == "/logout/":
+        browser.kept = None  # a new session, a new token
+    if answer.status_code == 302 and person != "anonymous" and knock.method == "POST":
+        said += browser.get(answer.headers["Location"]).get_data(as_text=True)  # so that its flashes are read, too
+    return answer.status_code, said
+
+
+def expected(person: str, knock: Knock, admin: Admin, door: str = COOKIE) -> frozenset[int]:
+    """From the declaration alone: which statuses *person* may get for a row of the owner."""
+    if person == "anonymous":
+        return frozenset({401 if knock.api else 302})
+    reach = reach_of(person, admin, *knock.verbs, door=door)
+    if reach is None:
+        return frozenset({403})
+    if not knock.of_row:
+        return knock.answers or frozenset({200, 302, 422, 409} if knock.method == "POST" else {200, 404})
+    if not sees(person, admin):
+        return frozenset({404})
+    if admin.scoped and reach < NEED[person]:
+        return frozenset({403})
+    return knock.answers or frozenset({200, 302, 422, 409, 404})

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from tests.browser import CHROMIUM, Running, chromium, enter, product
+from tests.browser import CHROMIUM, Running, choose_language, chromium, enter, product
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: install the package chromium, or set CHROMIUM"),
@@ -170,16 +170,16 @@ def test_every_kind_of_page_fits_its_screen(page: Any, running: Running) -> None
 
 def test_menu_and_language(page: Any, running: Running) -> None:
     enter(page, running, "manager")
-    page.select_option("#locale", "zh_Hant")
+    choose_language(page, "zh_Hant")
     page.wait_for_selector("html[lang=zh-Hant]")
-    page.select_option("#locale", "en")
+    choose_language(page, "en")
     page.wait_for_selector("html[lang=en]")
     menu = page.locator("[data-menu]")
     if menu.is_visible():
         menu.click()
     page.locator('nav a:text-is("Items")').click()
     page.wait_for_url(f"{running.address}/items/")
-    page.select_option("#locale", "zh")
+    choose_language(page, "zh")
     page.wait_for_selector("html[lang=zh-Hans]")
 
 

@@ -260,7 +260,9 @@ def test_one_reason_refuses_many(people: People, running: Running) -> None:
     page.click(".send button")
     page.wait_for_selector("text=完成 2 条，未完成 1 条")
     told = page.locator("tbody tr").all_inner_texts()
-    assert [("未完成" in text, "当前状态为“不予受理”" in text) for text in told] == [(True, True)] + [(False, False)] * 2
+    assert [("未完成" in text, "当前状态为“不予受理”" in text) for text in told] == [(True, True)] + [
+        (False, False)
+    ] * 2
     page.get_by_role("link", name="返回列表").click()
     page.wait_for_url("**/cases/?sort=number")
     assert page.locator(".tag.bad").count() == 3

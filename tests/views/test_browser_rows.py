@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rules.deadlines import local_day
-from tests.browser import CHROMIUM, WIDTHS, People, Running, no_sideways, pick
+from tests.browser import CHROMIUM, WIDTHS, People, Running, choose_language, no_sideways, pick
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: install the package chromium, or set CHROMIUM"),
@@ -155,10 +155,10 @@ def test_everything_but_the_pickers_works_without_scripts(people: People, runnin
     for name in ("示例省人民政府", "泉城市人民政府"):
         page.get_by_role("link", name=f"展开下级 {name}", exact=True).click()
     assert page.get_by_role("link", name=LISHAN, exact=True).is_visible()
-    page.select_option("#locale", "en")
+    choose_language(page, "en")
     page.click("form.language button")
     assert page.get_attribute("html", "lang") == "en"
-    page.select_option("#locale", "zh")
+    choose_language(page, "zh")
     page.click("form.language button")
     page.click(".who summary")
     page.click("button:has-text('退出')")
@@ -183,7 +183,7 @@ def test_a_token_from_my_account_to_its_end(people: People, running: Running) ->
     page.click(".who summary")
     page.get_by_role("link", name="我的账号").click()
     page.get_by_role("link", name="接口令牌").click()
-    page.locator("main").get_by_role("link", name="＋ 新增令牌").first.click()
+    page.click("[data-new]")
     page.fill("#f-name", "综合窗口对接")
     page.fill("#f-expires_at", f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%dT%H:%M}")
     page.click(".send >> text=保存")

@@ -1,0 +1,198 @@
+"""Every kind of page there is, each brought to where it is worth a look: tests walk through them, pictures show them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from rules.deadlines import local_day
+from tests.browser import ROOT, People, pick
+
+LIST = ROOT / "tests" / "data" / "catalogue_with_oddities.csv"
+FOOD = "990102-31001"
+REASON = "申请人的经营场所不在本区，申请事项依法不属于本行政机关职权范围。"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """name: of its picture. who: signed in, or nobody. bring(page): from the workbench to where it is looked at."""
+
+    name: str
+    who: str | None
+    bring: Callable[[Any, People], None]
+    dark: bool = False
+    narrow_only: bool = False
+
+
+def at(path: str, *clicks: str) -> Callable[[Any, People], None]:
+    """Go there, then click what these say."""
+
+    def bring(page: Any, people: People) -> None:
+        page.goto(f"{people.running.address}{path}")
+        for selector in clicks:
+            page.locator(selector).first.click()
+
+    return bring
+
+
+def case_form(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/cases/new")
+    pick(page, "f-item_id", FOOD, "食品经营许可")
+    page.fill("#f-identifier", "92990102MA0000015P")
+    page.click(".send >> text=保存")
+    page.wait_for_selector("#problems")
+
+
+def draft(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/cases/new")
+    page.fill("#f-applicant", "泉城示例烘焙坊")
+    page.wait_for_selector("[data-kept]:has-text('草稿已保存')")
+    page.goto(f"{people.running.address}/cases/new")
+    page.wait_for_selector("text=继续填写")
+
+
+def searched(page: Any, people: People) -> None:
+    page.fill("#everywhere", "食品")
+    page.wait_for_selector("#everywhere-list a")
+
+
+def item(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/items/?q={FOOD}")
+    page.locator("tbody a").first.click()
+    page.wait_for_selector("text=基本信息")
+
+
+def item_history(page: Any, people: People) -> None:
+    item(page, people)
+    page.get_by_role("link", name="历史记录").click()
+    page.wait_for_url("**tab=history")
+
+
+def item_as_it_was(page: Any, people: People) -> None:
+    item(page, people)
+    page.goto(f"{page.url}?on={local_day(datetime.now(UTC)):%Y-%m-%d}")
+
+
+def item_cases(page: Any, people: People) -> None:
+    item(page, people)
+    page.locator(".tabs").get_by_role("link", name="办件").click()
+    page.wait_for_url("**tab=cases")
+
+
+def item_conflict(page: Any, people: People) -> None:
+    """The management department and the approver of the department correct the same item."""
+    item(page, people)
+    page.click("[data-edit]")
+    page.wait_for_url("**/edit")
+    other = people("approver1")
+    other.goto(page.url)
+    other.fill("#f-promise_days", "6" if other.input_value("#f-promise_days") != "6" else "4")
+    other.fill("#f-address", "泉城市历山区政务路1号区政务服务中心二楼B区14号窗口")
+    other.click(".send >> text=保存")
+    other.wait_for_selector("text=已保存。")
+    other.close()
+    page.fill("#f-promise_days", "3")
+    page.fill("#f-phone", "0531-00001099")
+    page.click(".send >> text=保存")
+    page.wait_for_selector("text=他人已修改本条内容")
+
+
+def view_kept(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/cases/?state=received&sort=notice_due")
+    page.click("summary:has-text('视图')")
+    page.fill("#view-name", "待受理，急的在前")
+    page.select_option("#view-shared", label="部门经办人员")
+    page.click("button:has-text('保存视图')")
+    page.wait_for_selector("text=已保存")
+    page.goto(page.url)
+    page.click("summary:has-text('视图')")
+
+
+def tree(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/departments/?q=泉城市历山区卫生健康局")
+    row = page.locator("tbody a").first.get_attribute("href").rpartition("/")[2]
+    page.goto(f"{people.running.address}/departments/tree?at={row}")
+
+
+def to_refuse(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/cases/?state=received&sort=notice_due")
+    page.locator("tbody a").first.click()
+    page.click(".head >> text=不予受理")
+    page.click(".send >> text=不予受理")
+    page.wait_for_selector("#problems")
+
+
+def refused(page: Any, people: People) -> None:
+    """Changes rows: the last scene."""
+    page.goto(f"{people.running.address}/cases/?sort=number")
+    page.check("thead [data-all]")
+    page.click(".foot button:has-text('不予受理')")
+    page.fill("#f-refusal_reason", REASON)
+    page.click(".send button")
+    page.wait_for_selector("text=未完成")
+
+
+def token(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/tokens/new")
+    page.fill("#f-name", "综合窗口对接")
+    page.fill("#f-expires_at", f"{local_day(datetime.now(UTC)).year + 1}-01-31T18:00")
+    page.click(".send >> text=保存")
+    page.click(".head >> text=生成密钥")
+    page.click(".send >> text=生成密钥")
+    page.wait_for_selector(".answer")
+
+
+def imported(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/import/items")
+    page.set_input_files("#file", str(LIST))
+    page.locator("main form .btn.main").click()
+    page.wait_for_selector(".stat")
+
+
+def old_form(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/cases/new")
+    page.fill("#f-applicant", "泉城示例烘焙坊")
+    page.context.clear_cookies()
+    page.click(".send >> text=保存")
+    page.wait_for_selector("text=登录已失效")
+
+
+SCENES = (
+    Scene("sign-in", None, at("/login/")),
+    Scene("verify", None, at("/verify/NOPE")),
+    Scene("workbench", "clerk1", at("/"), dark=True),
+    Scene("search", "clerk1", searched),
+    Scene("found", "clerk1", at("/find/?q=食品")),
+    Scene("cases", "clerk1", at("/cases/"), dark=True),
+    Scene("filters", "clerk1", at("/cases/?state=received&notice_due=week", "summary:has-text('筛选')")),
+    Scene("views", "clerk1", view_kept),
+    Scene("columns", "clerk1", at("/cases/", "summary:has-text('列')")),
+    Scene("empty", "clerk1", at("/cases/?q=没有这样的申请人")),
+    Scene("case", "clerk2", at("/cases/?state=accepted", "tbody a"), dark=True),
+    Scene("case-form", "clerk1", case_form),
+    Scene("draft", "clerk1", draft),
+    Scene("drafts", "clerk1", at("/drafts/")),
+    Scene("account", "clerk1", at("/account/")),
+    Scene("password", "clerk1", at("/account/password")),
+    Scene("who", "clerk1", at("/", ".who summary")),
+    Scene("menu", "clerk1", at("/", "[data-menu]"), narrow_only=True),
+    Scene("items", "manager", at("/items/")),
+    Scene("item-form", "manager", at("/items/new")),
+    Scene("item-conflict", "manager", item_conflict),
+    Scene("item", "manager", item),
+    Scene("item-history", "manager", item_history),
+    Scene("item-as-it-was", "manager", item_as_it_was),
+    Scene("item-cases", "manager", item_cases),
+    Scene("tree", "admin", tree),
+    Scene("departments", "admin", at("/departments/")),
+    Scene("events", "auditor", at("/events/")),
+    Scene("letter", "clerk2", at("/letters/", "tbody a")),
+    Scene("import", "admin", imported),
+    Scene("token", "clerk1", token),
+    Scene("not-found", "clerk1", at("/nowhere")),
+    Scene("action", "approver1", to_refuse),
+    Scene("results", "approver1", refused),
+    Scene("signed-out", "clerk2", old_form),
+)
