@@ -17,7 +17,8 @@ REASON = "申请人的经营场所不在本区，申请事项依法不属于本�
 
 @dataclass(frozen=True)
 class Scene:
-    """name: of its picture. who: signed in, or nobody. bring(page): from the workbench to where it is looked at."""
+    """name: of its picture. who: signed in, or nobody. bring(page, people): from anywhere to where it is looked at.
+    dark: a picture of it by night as well. narrow_only: there is no such thing on a wide screen."""
 
     name: str
     who: str | None
@@ -54,6 +55,7 @@ def draft(page: Any, people: People) -> None:
 
 
 def searched(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/")
     page.fill("#everywhere", "食品")
     page.wait_for_selector("#everywhere-list a")
 

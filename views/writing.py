@@ -280,7 +280,7 @@ class Writing(Registry):
 
         version: of the row it was opened on. seen: ``field=digest;…`` of each value as it stood then, from which a
         conflict tells who changed what. take-<field>: which of two versions was chosen in a conflict (theirs, mine).
-        key: a number of this very form of a new row, under which its draft is kept.
+        form: a number of this very form of a new row, under which its draft is kept.
         """
         new = inspect(row).transient or inspect(row).pending
         groups = self.admin.groups
@@ -372,7 +372,7 @@ def missing(step: Move | Action, given: Any) -> Problems:
 
 def form_key() -> int:
     """The number of the form that was sent; a new one for a form that is opened."""
-    return number(request.form.get("key", "")) or secrets.randbelow(2**52) + 1
+    return number(request.form.get("form", "")) or secrets.randbelow(2**52) + 1
 
 
 def seen_digests() -> dict[str, str]:

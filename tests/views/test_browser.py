@@ -4,62 +4,24 @@ from __future__ import annotations
 
 import io
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pypdf import PdfReader
 
-from tests.browser import CHROMIUM, Running, choose_language, chromium, enter, product
+from tests.browser import CHROMIUM, WIDTHS, People, Running, choose_language, enter, no_sideways, product
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: install the package chromium, or set CHROMIUM"),
     pytest.mark.xdist_group("browser"),
 ]
 RESIDENT = "11010519491231002X"
-WIDTHS = (1280, 390)
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, fonts: Path) -> Iterator[Running]:
-    with product(tmp_path_factory.mktemp("instance"), fonts=fonts) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(params=WIDTHS)
-def page(request: pytest.FixtureRequest, browser: Any) -> Iterator[Any]:
-    """A page that fails the test on an error in its console or a request to any other host."""
-    context = browser.new_context(viewport={"width": request.param, "height": 900}, locale="zh-CN")
-    found = context.new_page()
-    complaints: list[str] = []
-    found.on(
-        "console", lambda m: complaints.append(m.text) if m.type == "error" and "status of 4" not in m.text else None
-    )
-    found.on("pageerror", lambda e: complaints.append(str(e)))
-    found.on(
-        "request", lambda r: complaints.append(r.url) if not r.url.startswith(("http://127.0.0.1", "data:")) else None
-    )
-    yield found
-    context.close()
-    assert not complaints
-
-
-def no_sideways(page: Any) -> None:
-    wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
-    assert not wide, page.url
-
-
-def pick(page: Any, name: str, text: str, wanted: str) -> None:
-    """Choose in a reference field as a person does: type, wait for the suggestions, take one."""
-    page.fill(f"#f-{name}", text)
-    page.locator(f"#f-{name}-list li", has_text=wanted).first.click()
+def page(request: pytest.FixtureRequest, people: People) -> Any:
+    return people(None, request.param)
 
 
 def test_from_the_item_to_the_letter(page: Any, running: Running) -> None:
@@ -136,10 +98,9 @@ def test_the_window_has_no_veto_and_the_approver_must_say_why(page: Any, running
     assert page.locator(".tag.bad", has_text="不予受理").first.is_visible()
 
 
-def test_every_kind_of_page_fits_its_screen(page: Any, running: Running) -> None:
-    for path in ("/login/", "/verify/", "/verify/NOPE"):
-        page.goto(f"{running.address}{path}")
-        no_sideways(page)
+def test_every_page_of_every_registry_fits_both_screens(people: People, running: Running) -> None:
+    """Besides the kinds of pages in tests/scenes.py: whatever the columns of a registry may hold."""
+    page = people(None)
     enter(page, running, "admin")
     paths = ["/", "/account/password", "/import/items", "/nowhere"]
     for name in (
@@ -165,7 +126,9 @@ def test_every_kind_of_page_fits_its_screen(page: Any, running: Running) -> None
     ]
     for path in paths:
         page.goto(f"{running.address}{path}")
-        no_sideways(page)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            no_sideways(page)
 
 
 def test_menu_and_language(page: Any, running: Running) -> None:

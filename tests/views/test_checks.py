@@ -122,7 +122,7 @@ def declare(
         id: Mapped[int] = mapped_column(primary_key=True)
         name: Mapped[str] = field("Name", String(20))
         department_id: Mapped[int | None] = field("Department")
-        __admin__ = target or dataclasses.replace(ADMIN, name="targets")
+        __admin__ = target or dataclasses.replace(ADMIN, name="targets", search="name")
 
     held: dict[str, Column] = {
         "id": (Mapped[int], lambda: mapped_column(primary_key=True)),
@@ -231,6 +231,7 @@ def test_jobs_alone_make_the_moves_of_a_registry_that_people_only_read() -> None
 NARROW = dataclasses.replace(
     ADMIN,
     name="targets",
+    search="name",
     departments=("department_id",),
     grants=(Grant(Role.Administrator, "list show", Reach.all), Grant(Role.Clerk, "list show", Reach.own)),
 )
@@ -355,7 +356,7 @@ WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
     "D011": [(granted(Grant(Role.Clerk, "list", Reach.mine)), "grants")],
     "D012": [
         (granted(Grant(Role.Clerk, "list show list", Reach.all)), "grants"),
-        (granted(SEES, Grant(Role.Administrator, "show", Reach.own)), "grants"),
+        (granted(SEES, Grant(Role.Administrator, "show", Reach.all)), "grants"),
     ],
     "D013": [
         (granted(Grant(Role.Clerk, "list edit", Reach.all)), "grants"),
@@ -410,6 +411,12 @@ WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
         (blocked("-lines"), "desk.blocks"),
         (blocked("called"), "desk.blocks"),
     ],
+    "D016": [(granted(Grant(Role.Clerk, "list", Reach.all), Grant(Role.Clerk, "show", Reach.own)), "grants")],
+    "D017": [
+        ({"filters": "size", "columns": {"size": col(int | None)}}, "size"),
+        ({"groups": (Group("Basics", "count seen"),), "columns": {"seen": col(int | None)}}, "seen"),
+    ],
+    "D018": [({"target": dataclasses.replace(ADMIN, name="targets")}, "owner_id")],
     "D025": [
         ({"filters": "count phone", "columns": {"phone": col(str | None, String(20), personal=True)}}, "filters"),
         ({"order": "-phone", "columns": {"phone": col(str | None, String(20), personal=True)}}, "order"),

@@ -102,7 +102,7 @@ def test_a_history_is_for_who_may_see_the_row(app: Any, world: World, database: 
 
 
 def test_what_everybody_reads_has_its_whole_past(sign_in: SignIn, world: World, database: Database) -> None:
-    """Events of the catalogue are filed under no department; whoever reads the row reads them, or its past would lie."""
+    """Events of the catalogue are filed under no department: whoever reads the row reads them, or its past lies."""
     pk = world.id(CatalogueItem, name="公共场所卫生许可鲤")
     edit(database, world, "admin", CatalogueItem, pk, 10, name="改了名的目录事项")
     clerk = sign_in("clerk")

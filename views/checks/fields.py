@@ -9,7 +9,7 @@ from sqlalchemy import LargeBinary, UniqueConstraint, inspect
 
 from models import registries
 from models.account import Account
-from models.declare import Role
+from models.declare import Admin, Role
 from models.department import Department
 from views.blocks import flat, pointing_to
 from views.checks.base import Declared, Mistake, known_specs, repeated
@@ -21,6 +21,10 @@ TAKEN = frozenset(
 )
 EDITABLE = ("always", "new", "never")
 TEXTS = ("text", "long")
+
+# What forms (views/writing.py) and lists (views/reading.py) send for themselves.
+FORM_WORDS = frozenset({"csrf_token", "version", "seen", "form", "next", "sure", "row"})
+LIST_WORDS = frozenset({"q", "sort", "page", "size", "view", "tab", "on", "at", "part", "fields", "copy", "draft"})
 
 
 def registry_name(d: Declared) -> Iterator[Mistake]:
@@ -178,6 +182,26 @@ def keywords(d: Declared) -> Iterator[Mistake]:
             yield d.wrong("D029", name, 'it holds a structure, which no form can take; say editable="never"')
 
 
+def reserved(d: Declared) -> Iterator[Mistake]:
+    """Fields that forms would mix up with what they carry themselves, filters that lists would."""
+    for name in dict.fromkeys((*d.admin.field_names, *(n for _, step in d.steps for n in step.asks))):
+        if name in FORM_WORDS or name.startswith("take-"):
+            yield d.wrong("D017", name, f"a form sends a {name!r} of its own")
+    for name in dict.fromkeys(d.admin.filter_names):
+        if name in LIST_WORDS or "__" in name:
+            yield d.wrong("D017", name, f"a list's address has a {name!r} of its own")
+
+
+def picked(d: Declared) -> Iterator[Mistake]:
+    asked = (n for _, step in d.steps for n in step.asks)
+    for name in dict.fromkeys((*d.admin.field_names, *d.admin.filter_names, *asked)):
+        spec = d.specs.get(name)
+        target: Admin | None = getattr(spec.target, "__admin__", None) if spec is not None else None
+        open_ = spec is not None and (spec.info.editable != "never" or name in d.admin.filter_names)
+        if spec is not None and open_ and spec.kind == "reference" and target is not None and not target.search_columns:
+            yield d.wrong("D018", name, f"it is picked from {target.name}, which has no search")
+
+
 def references(d: Declared) -> Iterator[Mistake]:
     """Columns that lead elsewhere than a word takes them to. Unknown names were told before."""
     admin, known = d.admin, d.specs
@@ -226,6 +250,8 @@ CHECKS = (
     filtered,
     personal,
     keywords,
+    reserved,
+    picked,
     references,
     contents,
 )

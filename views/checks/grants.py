@@ -23,6 +23,11 @@ def verbs(d: Declared) -> Iterator[Mistake]:
             yield d.wrong("D011", "grants", f"{grant.role.value} reaches only mine, but no owner is declared")
     for role in Role:
         granted = [verb for grant in admin.grants if grant.role is role for verb in grant.words]
+        far = {g.reach for g in admin.grants if g.role is role for verb in g.words if verb in READING}
+        if len(far) > 1:
+            yield d.wrong(
+                "D016", "grants", f"{role.value} lists and shows rows with different reach; the wider would win"
+            )
         for verb in repeated(granted):
             yield d.wrong("D012", "grants", f"{role.value} is granted {verb!r} twice")
         for verb in ("edit", "delete"):
