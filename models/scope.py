@@ -117,8 +117,8 @@ class Scope:
     def departments(self, reach: Reach) -> frozenset[int]:
         return {Reach.own: self.own, Reach.subtree: self.subtree | self.own}.get(reach, frozenset())
 
-    def covers(self, verb: str, row: Any) -> bool:
-        """May *verb* be done on this very row (as it stands now)?"""
+    def covers(self, verb: str, row: Any, *, shared: bool = True) -> bool:
+        """May *verb* be done on this very row (as it stands now)? shared: be it only because one is its audience."""
         admin: Admin = type(row).__admin__
         reach = self.reach(admin.name, verb)
         if reach is None:
@@ -127,7 +127,7 @@ class Scope:
             return True
         if admin.owner and getattr(row, admin.owner) == self.actor and self.actor is not None:
             return True
-        if admin.audience and verb in READING and getattr(row, admin.audience) in self.audiences:
+        if shared and admin.audience and verb in READING and getattr(row, admin.audience) in self.audiences:
             return True
         if reach is Reach.mine:
             return False

@@ -13,20 +13,19 @@ from typing import Any, ClassVar
 from apispec import APISpec
 from flask import Response, g, jsonify, request
 from flask_appbuilder.api import BaseApi, expose
-from sqlalchemy import func, select
 from werkzeug.exceptions import HTTPException
 
 from forms.convert import BadValue, from_json, specs, to_json
 from models.declare import Action, Admin
-from models.event import Event
 from models.replay import NO_ROW, Replay, claim, fingerprint
 from models.workflow import act, move
 from models.write import remove, save
 from rules.identifiers import mask_identifier
 from rules.words import N_, Problem, Problems
 from views import api_spec, blocks, display
+from views.filters import filters
 from views.generator import unused
-from views.history import past_of
+from views.history import count_past, past_of
 from views.listing import DEEPEST, LARGEST_PAGE, PAGE, by_id, listing, whole, with_references
 from views.registry import PK, number, step_of
 from views.security import commit, db, demand, now
@@ -54,6 +53,9 @@ def one(field: str | None, code: str, message: str, /, **params: Any) -> Problem
     return Problems([Problem(field, code, message, params)])
 
 
+LIST_ARGUMENTS = ("q", "sort", "page", "size", "fields")
+
+
 class RegistryApi(BaseApi):
     model: ClassVar[type[Any]]
     admin: ClassVar[Admin]
@@ -63,6 +65,14 @@ class RegistryApi(BaseApi):
     def get_list(self) -> Response:
         demand(self.admin.name, "list")
         names = self.asked_fields()
+        # A mistyped filter that filters nothing would hand a program everything.
+        known = {
+            *LIST_ARGUMENTS,
+            *(argument for f in filters(self.model, request.args, db()) for argument in f.arguments),
+        }
+        if unknown := sorted({*request.args} - known):
+            message = N_("There is no argument “%(name)s”.")
+            raise refuse(Problems([Problem(None, "unknown_argument", message, {"name": n[:60]}) for n in unknown]))
         found = listing(db(), self.model, request.args, now(), fields=names)
         if found.problems:
             raise refuse(found.problems)
@@ -86,13 +96,11 @@ class RegistryApi(BaseApi):
 
     @expose(f"/{PK}/history", methods=("GET",))
     def history(self, pk: int) -> Response:
-        """The row's Events, newest first, as far as they are in reach."""
+        """The row's Events, newest first."""
         demand(self.admin.name, "show")
         demand("events", "list", "show")
         row = self.row(pk)
         page, size = whole(request.args, "page", 1, DEEPEST), whole(request.args, "size", PAGE, LARGEST_PAGE)
-        of_row = (Event.subject_type == self.admin.name) & (Event.subject_id == row.id)
-        total = db().scalar(select(func.count()).select_from(Event).where(of_row))
         rows = [
             {
                 "seq": past.seq,
@@ -104,7 +112,7 @@ class RegistryApi(BaseApi):
             }
             for past in past_of(row, page=page, size=size)
         ]
-        return jsonify({"rows": rows, "total": total, "page": page, "size": size})
+        return jsonify({"rows": rows, "total": count_past(row), "page": page, "size": size})
 
     @expose("/", methods=("POST",))
     def post(self) -> Any:

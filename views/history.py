@@ -10,12 +10,11 @@ from itertools import takewhile
 from typing import Any
 
 from flask import g
-from sqlalchemy import inspect, select
+from sqlalchemy import ColumnElement, func, inspect, select
 from sqlalchemy.orm.attributes import set_committed_value
 
 from forms.convert import Spec, specs
 from models.account import Account
-from models.declare import Admin
 from models.event import Event, EventKind
 from models.scope import UNSCOPED
 from models.write import STAMPS
@@ -42,6 +41,23 @@ class Past:
     changes: Mapping[str, Any]
 
 
+def tells_past(row: Any) -> bool:
+    """May this person read what happened to *row*? Who reads it as its audience alone sees what was shared: the row as
+    it stands, neither what it said before nor who said it."""
+    return g.scope.reading("events") is not None and g.scope.covers("show", row, shared=False)
+
+
+def about(row: Any) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = (Event.subject_type == type(row).__admin__.name) & (Event.subject_id == row.id)
+    return found
+
+
+def count_past(row: Any) -> int:
+    """How many Events :func:`past_of` tells in all."""
+    counted = select(func.count(Event.id)).where(about(row))
+    return (tells_past(row) and db().scalar(counted, execution_options={UNSCOPED: True})) or 0
+
+
 def past_of(row: Any, *, page: int = 1, size: int = PAGE) -> list[Past]:
     """The Events about *row*, newest first, in one statement; none for who may read no Events at all.
 
@@ -49,16 +65,15 @@ def past_of(row: Any, *, page: int = 1, size: int = PAGE) -> list[Past]:
     the people who did it, whoever's they are: a record without its author would be none. So the lookup runs past the
     scope, and asks for itself whether the row is in reach.
     """
-    if g.scope.reading("events") is None or not g.scope.covers("show", row):
+    if not tells_past(row):
         return []
-    admin: Admin = type(row).__admin__
     found = db().execute(
         select(
             Event.seq, Event.at, Event.kind, Event.action, Account.last_name, Account.first_name, Event.batch,
             Event.changes,
         )
         .outerjoin(Account, Account.id == Event.actor_id)
-        .where(Event.subject_type == admin.name, Event.subject_id == row.id)
+        .where(about(row))
         .order_by(Event.seq.desc())
         .limit(size)
         .offset((page - 1) * size),

@@ -21,7 +21,7 @@ from models.write import save
 from rules.normalise import clean
 from views import blocks, display
 from views.display import gettext
-from views.history import as_it_was, differences, past_of, prefetch
+from views.history import as_it_was, differences, past_of, prefetch, tells_past
 from views.listing import by_id, listing, whole
 from views.registry import PK, Registry, number, steps_of
 from views.security import commit, db, demand, now
@@ -143,7 +143,7 @@ class Reading(Registry):
             "under": [t for n in self.admin.list_cells[0][1:] if (t := display.cell(row, n).text)],
             "file": blocks.has_file(row),
             "subject": blocks.subject_of(row),
-            "told": g.scope.reading("events") is not None,
+            "told": tells_past(row),
         }
         if on := self.day_asked():
             return self.page("past.html", on=on, groups=self.groups_on(row, on), **context)
@@ -178,9 +178,8 @@ class Reading(Registry):
         return None
 
     def groups_on(self, row: Any, on: date) -> Any:
-        """The row's sections as they stood on that day; None when the row was not there yet, or the person may not
-        read Events."""
-        if g.scope.reading("events") is None:
+        """The row's sections as they stood on that day; None when the row was not there yet."""
+        if not tells_past(row):
             abort(403)
         then = as_it_was(row, on)
         if then is None:

@@ -80,6 +80,7 @@ class House:
     words: list[str] = field(default_factory=list)
     views: dict[str, int] = field(default_factory=dict)  # registry → the owner's view of its list
     shared: list[int] = field(default_factory=list)  # views that the role clerk may read, in the order they were made
+    left: int = 0  # the owner's draft in the form of her case
     secrets: dict[tuple[str, str], str] = field(default_factory=dict)  # (person, door) → a token of the registry
     sent: int = 0
 
@@ -126,12 +127,12 @@ def furnish(app: Flask, database: Database, worker: Worker, clock: Clock) -> Hou
     rows = build(database, worker, clock, world)
     views, shared = own_views(database, world, rows)
     secrets = own_tokens(database, world, clock, rows)
-    own_drafts(database, world, clock, rows)
+    left = own_drafts(database, world, clock, rows)
     browsers = {name: OneToken(app.test_client()) for name in (*PEOPLE, "anonymous")}
     for name in PEOPLE:
         assert browsers[name].post("/login/", {"username": name, "password": PASSWORD}).status_code == 302
         browsers[name].kept = None  # signing in makes a new session
-    return House(app, database, clock, world, browsers, rows, words_of(database, rows), views, shared, secrets)
+    return House(app, database, clock, world, browsers, rows, words_of(database, rows), views, shared, left, secrets)
 
 
 def high_ids(database: Database) -> None:
@@ -189,6 +190,7 @@ def build(database: Database, worker: Worker, clock: Clock, world: World) -> dic
             received = NOW - timedelta(hours=2)
             put(s, cases[-1], item_id=item.id, applicant=applicant, received_at=received, **told)
         assert not move(s, cases[1], "accept", now=NOW).errors
+    forget_names(database)
     worker.run_due()
     clock.moment = NOW + timedelta(days=9)
     worker.run_due()  # by now the reminders are due as well
@@ -202,6 +204,13 @@ def build(database: Database, worker: Worker, clock: Clock, world: World) -> dic
         made["cases"] = (cases[0].id, s.get_one(Case, cases[0].id).version)
         assert s.scalars(select(Letter.pdf).where(Letter.subject_id == cases[1].id)).one()
     return made
+
+
+def forget_names(database: Database) -> None:
+    """What the catalogue was called before carries the owner's mark, and its history is read by all."""
+    with database.writing.connect() as connection:
+        connection.execute(text("DELETE FROM event WHERE subject_type = 'catalogue'"))
+        connection.commit()
 
 
 def own_views(database: Database, world: World, rows: dict[str, tuple[int, int]]) -> tuple[dict[str, int], list[int]]:
@@ -244,16 +253,20 @@ def own_tokens(
     return secrets
 
 
-def own_drafts(database: Database, world: World, clock: Clock, rows: dict[str, tuple[int, int]]) -> None:
-    """What the owner left in a form of a row and in one of a new row; and what the outsider left."""
-    case = rows["cases"][0]
-    for person, row_id, word in (("outsider", 0, "鹤"), ("clerk", case, "鲤"), ("clerk", 0, "鲤")):
+def own_drafts(database: Database, world: World, clock: Clock, rows: dict[str, tuple[int, int]]) -> int:
+    """What the outsider left in a form of a new row, the owner in one of a row and in one of a new row.
+
+    Returns the second."""
+    case, ids = rows["cases"][0], []
+    for person, row_id, word in (("outsider", -1, "鹤"), ("clerk", case, "鲤"), ("clerk", -1, "鲤")):
         with database.session(everything("house", world.account(person)), write=True) as s:
             own = PRIVATE if person == "clerk" else "所留"
             typed = {"applicant": [f"{word}{own}草稿"], "phone": [PHONE if person == "clerk" else ""]}
             kept = draft.keep(s, "cases", row_id, typed, f"{word}{own}草稿", clock())
             assert kept is not None
-            rows["drafts"] = (kept.id, 1)  # the owner's of a new row comes last
+            ids.append(kept.id)
+    rows["drafts"] = (ids[2], 1)
+    return ids[1]
 
 
 def put_again(s: ScopedSession, row: Any, **values: Any) -> None:
@@ -327,8 +340,8 @@ def words_of(database: Database, rows: dict[str, tuple[int, int]]) -> list[str]:
 
 
 def blotted(body: str, pk: int = NOBODYS_ID) -> str:
-    """*body* without CSRF tokens and without the ids under comparison (small ones only where an address has them)."""
-    body = re.sub(r'(name="csrf-token" content|name="csrf_token" value)="[^"]+"', r"\1", body)
+    """*body* without CSRF tokens, numbers of forms and without the ids under comparison (small ones only where an address has them)."""
+    body = re.sub(r'(name="csrf-token" content|name="(csrf_token|form)" value)="[^"]+"', r"\1", body)
     body = re.sub(rf"(/|%2F|%3D|[?&;]\w+=){pk}(?!\d)", r"\1#", body)
     return re.sub(rf"{FIRST_ID // 10_000}\d{{4}}|{NOBODYS_ID}", "#", body)
 
@@ -451,6 +464,7 @@ def knocks(house: House, rule: Rule, pk: int, *, honest: bool) -> list[Knock]:
     open_ = ("list", "show", "add", "edit")
     parts = [*(f"tab={n}" for n in (*admin.related, "history", "nothing")), "on=2026-06-17", "on=2000-01-01", "on=x"]
     view = house.views.get(name, house.rows["saved-views"][0]) if pk == row_id else NOBODYS_ID
+    new_draft, left = (house.rows["drafts"][0], house.left) if pk == row_id else (NOBODYS_ID, NOBODYS_ID)
     # What is kept would be kept for good, so it is too much of it, unless it must be refused before.
     much = {"seen": "x" * (LARGEST + 1)}
     kept = {"name": "盗" * 61, "query": f"view={view}", "cell": "changed_at"}
@@ -475,7 +489,7 @@ def knocks(house: House, rule: Rule, pk: int, *, honest: bool) -> list[Knock]:
         or [Knock("GET", f"{page}pick/nothing", None, open_)],
         "add": [
             Knock("GET", f"{page}new", None, ("add",), answers=OK),
-            Knock("GET", f"{page}new?draft=yes", None, ("add",), answers=OK),
+            Knock("GET", f"{page}new?draft={new_draft}", None, ("add",), about="drafts", pk=new_draft, answers=OK),
             Knock("GET", f"{page}new?copy={pk}", None, ("add",), True, answers=OK),
             *(
                 Knock("GET", f"{page}new?{n}={theirs[to]}", None, ("add",), about=to, pk=theirs[to], answers=OK)
@@ -485,7 +499,7 @@ def knocks(house: House, rule: Rule, pk: int, *, honest: bool) -> list[Knock]:
         ],
         "edit": [
             Knock("GET", f"{page}{pk}/edit", None, ("edit",), True),
-            Knock("GET", f"{page}{pk}/edit?draft=yes", None, ("edit",), True),
+            Knock("GET", f"{page}{row_id}/edit?draft={left}", None, ("edit",), True, about="drafts", pk=left),
             Knock("POST", f"{page}{pk}/edit", {**values, **sent}, ("edit",), True),
         ],
         "keep_draft": [

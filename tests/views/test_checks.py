@@ -414,7 +414,7 @@ WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
     "D016": [(granted(Grant(Role.Clerk, "list", Reach.all), Grant(Role.Clerk, "show", Reach.own)), "grants")],
     "D017": [
         ({"filters": "size", "columns": {"size": col(int | None)}}, "size"),
-        ({"groups": (Group("Basics", "count seen"),), "columns": {"seen": col(int | None)}}, "seen"),
+        ({"groups": (*ADMIN.groups, Group("Details", "seen")), "columns": {"seen": col(int | None)}}, "seen"),
     ],
     "D018": [({"target": dataclasses.replace(ADMIN, name="targets")}, "owner_id")],
     "D025": [

@@ -121,6 +121,24 @@ def test_a_view_of_the_same_name_is_ones_own(sign_in: SignIn, world: World, data
     assert count(database, SavedView) == 2
 
 
+def test_what_was_shared_is_the_view_as_it_stands(sign_in: SignIn, world: World) -> None:
+    """Neither what it asked before it was shared, nor who did it."""
+    clerk, outsider = sign_in("clerk"), sign_in("outsider")
+    keep_view(clerk, query="q=墨迹", shared_with="")
+    keep_view(clerk, query="q=x", shared_with="clerk")
+    pk = world.id(SavedView, name=NAME)
+    paths = ("", "?tab=history", "?tab=nothing")
+    assert "墨迹" in clerk.text(f"/saved-views/{pk}?tab=history")
+    for said in (outsider.text(f"/saved-views/{pk}{path}") for path in paths):
+        assert "墨迹" not in said
+        assert "鲤" not in said
+    assert outsider.get(f"/saved-views/{pk}?on=2026-06-17").status_code == 403
+    told = outsider.get(f"/api/v1/saved-views/{pk}/history").get_json()
+    assert (told["rows"], told["total"]) == ([], 0)
+    told = clerk.get(f"/api/v1/saved-views/{pk}/history").get_json()
+    assert len(told["rows"]) == told["total"] == 2
+
+
 # --- drafts ----------------------------------------------------------------------------------------------------------
 
 
@@ -146,14 +164,16 @@ def test_a_draft_is_offered_to_nobody_else(sign_in: SignIn, world: World, databa
     clerk, colleague = sign_in("clerk"), sign_in("colleague")
     for path in ("/cases", f"/cases/{case}"):
         assert clerk.post(f"{path}/draft", {"applicant": "未送出的墨"}).status_code == 200
-    forms = ("/cases/new", f"/cases/{case}/edit")
-    for form in forms:
-        assert "未送出的墨" in clerk.text(f"{form}?draft=1")
-        for path in (form, f"{form}?draft=1"):
+    with database.session(everything("test")) as s:
+        drafts = [*s.scalars(select(Draft.id).order_by(Draft.id))]
+    new, edit = "/cases/new", f"/cases/{case}/edit"
+    for form, pk in ((new, drafts[0]), (edit, drafts[1])):
+        assert f"{form}?draft={pk}" in clerk.text(form)
+        assert "未送出的墨" in clerk.text(f"{form}?draft={pk}")
+        for path in (form, f"{form}?draft={pk}"):
             assert "未送出的墨" not in colleague.text(path)
             assert "/drafts/" not in colleague.text(path).partition("<main")[2]
-    with database.session(everything("test")) as s:
-        drafts = [*s.scalars(select(Draft.id))]
+        same(colleague, f"{form}?draft={pk}", f"{form}?draft={NOBODYS_ID}", pk)
     for person in ("colleague", "outsider", "manager", "auditor", "admin"):
         browser = sign_in(person)
         assert browser.get("/api/v1/drafts/").get_json()["total"] == 0
@@ -163,9 +183,11 @@ def test_a_draft_is_offered_to_nobody_else(sign_in: SignIn, world: World, databa
             assert browser.json("DELETE", f"/api/v1/drafts/{pk}").status_code == 404
     # Each keeps and sends what is one's own.
     assert colleague.post(f"/cases/{case}/draft", {"applicant": "别人的"}).status_code == 200
-    assert "未送出的墨" in clerk.text(f"/cases/{case}/edit?draft=1")
-    assert "别人的" in colleague.text(f"/cases/{case}/edit?draft=1")
-    assert clerk.post(f"/drafts/{max(drafts)}/delete", {}).status_code == 302
+    theirs = world.id(Draft, owner_id=world.account("colleague"))
+    assert "未送出的墨" in clerk.text(f"{edit}?draft={drafts[1]}")
+    assert "别人的" in colleague.text(f"{edit}?draft={theirs}")
+    assert "别人的" not in clerk.text(f"{edit}?draft={theirs}")
+    assert clerk.post(f"/drafts/{drafts[1]}/delete", {}).status_code == 302
     assert count(database, Draft, owner_id=world.account("clerk")) == 1
     assert count(database, Draft, owner_id=world.account("colleague")) == 1
 
@@ -228,10 +250,14 @@ def test_one_own_among_foreign_rows(sign_in: SignIn, world: World, database: Dat
     own, foreign = world.case("申请人白鹤"), world.case("申请人红鲤")
     before = count(database, Event, subject_type="cases")
     outsider = sign_in("outsider")
+    asked = []
+    for pk in (foreign, NOBODYS_ID):
+        page = outsider.post("/cases/do/accept", {"row": [f"{pk}:1", f"{own}:1"]}).get_data(as_text=True)
+        assert f'value="{own}:1"' in page
+        assert "鲤" not in page
+        asked.append(blotted(page.replace(f'value="{pk}:1"', "")))
+    assert asked[0] == asked[1]
     rows = [f"{foreign}:1", f"{own}:1", f"{NOBODYS_ID}:1"]
-    asks = outsider.post("/cases/do/accept", {"row": rows}).get_data(as_text=True)
-    assert f'value="{own}:1"' in asks
-    assert f'value="{foreign}:' not in asks
     assert count(database, Event, subject_type="cases") == before
     done = outsider.post("/cases/do/accept", {"row": rows, "sure": "1"}).get_data(as_text=True)
     table = done.partition("<tbody>")[2].partition("</tbody>")[0]
