@@ -225,8 +225,9 @@ def titles(spec: Spec) -> Mapping[str, str]:
 
 def subject_of(row: Any) -> str | None:
     """Where the thing lives that a message, an Event, a letter or a draft speaks of; a saved view speaks of none."""
-    name, pk = getattr(row, "subject_type", None), getattr(row, "subject_id", None)
-    return href(str(name), pk) if pk and name in registries() and g.scope.may(str(name), "show") else None
+    name, pk = getattr(row, "subject_type", None), getattr(row, "subject_id", None) or 0
+    known = name in registries() and pk > 0  # below: a form of a new row, which a draft is of
+    return href(str(name), pk) if known and g.scope.may(str(name), "show") else None
 
 
 def action_label(registry: str, action: str) -> str:

@@ -29,7 +29,8 @@ def test_from_the_item_to_the_letter(page: Any, running: Running) -> None:
     page.goto(f"{running.address}/items/?q=公共场所")
     page.locator("table a", has_text="公共场所卫生许可").first.click()
     no_sideways(page)
-    page.locator("section", has_text="办件").locator("a", has_text="收件").first.click()
+    page.locator(".tabs").get_by_role("link", name="办件").click()
+    page.locator("section").get_by_role("link", name="收件").click()
     assert "公共场所卫生许可" in page.input_value("#f-item_id")
 
     page.fill("#f-applicant", "测试申请人")

@@ -1,4 +1,4 @@
-"""Every kind of page (tests/scenes.py) at both widths, by day and by night: it fits, it is silent, anybody can use it."""
+"""Every kind of page (tests/scenes.py), wide and narrow, by day and by night: it fits, is silent, serves anybody."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ SMALL = """() => {
     const b = e.getBoundingClientRect(), top = document.elementFromPoint(b.x + b.width / 2, b.y + b.height / 2);
     return b.width && top && e.contains(top) && !e.closest(".hidden, .skip");
   };
-  const all = [...document.querySelectorAll("a[href], button, summary, select, input:not([type=hidden])")].filter(shown);
+  const targets = "a[href], button, summary, select, input:not([type=hidden])";
+  const all = [...document.querySelectorAll(targets)].filter(shown);
   const boxes = all.map((e) => (e.closest("label.option, label.line-of") ?? e).getBoundingClientRect());
   const small = (b) => b.width < 24 || b.height < 24;
   const met = (a, b) => {  // a circle of 24 pixels around the middle of a, and the box b

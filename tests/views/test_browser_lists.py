@@ -1,4 +1,4 @@
-"""Lists as people use them: filters and chips, kept views, columns, pages, heads, bulk actions, the workbench's figures."""
+"""Lists as people use them: filters, kept views, columns, pages, heads, bulk actions, figures that lead to them."""
 
 from __future__ import annotations
 
@@ -216,6 +216,7 @@ def test_the_keys_of_a_list(people: People, running: Running) -> None:
     for key, wanted in (("ArrowDown", 0), ("ArrowDown", 1), ("ArrowUp", 0)):
         page.keyboard.press(key)
         assert page.evaluate("document.activeElement.innerText") == rows(page)[wanted]
+    page.focus("#q")
     page.keyboard.press("Escape")
     assert page.evaluate("document.activeElement === document.body")
     page.click("summary:has-text('筛选')")
@@ -223,7 +224,7 @@ def test_the_keys_of_a_list(people: People, running: Running) -> None:
     assert not page.locator(".panel.wide").is_visible()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    page.wait_for_selector("[data-edit], h1")
+    page.wait_for_selector("text=期限计算过程")
     page.goto(f"{running.address}/cases/?state=received")
     page.keyboard.press("n")
     page.wait_for_url("**/cases/new")
@@ -256,6 +257,10 @@ def test_one_reason_refuses_many(people: People, running: Running) -> None:
     page.click(".foot button:has-text('不予受理')")
     page.wait_for_selector("h1:has-text('不予受理')")
     assert page.locator("b.line").count() == 3
+    page.click(".send button")
+    page.wait_for_selector("#problems")
+    assert "此项必填" in page.inner_text("#f-refusal_reason-why")
+    assert page.locator("input[name=row]").count() == 3
     page.fill("#f-refusal_reason", "申请事项依法不属于本机关职权范围。")
     page.click(".send button")
     page.wait_for_selector("text=完成 2 条，未完成 1 条")
