@@ -75,9 +75,7 @@ def rows(pairs: list[tuple[str, Any, bool]]) -> list[dict[str, str]]:
     return table
 
 
-def letter(
-    data: Mapping[str, Any], title: str, *, addressee: str, reference: str, handler: str = ""
-) -> dict[str, Any]:
+def letter(data: Mapping[str, Any], title: str, *, addressee: str, reference: str, handler: str = "") -> dict[str, Any]:
     """The values that base.html needs for a letter about anything; ``facts`` (see :func:`rows`) is still empty.
 
     reference: what stands in the foot, label and number of the row in one: 办件编号：东卫健 2026-000001. handler: whom
