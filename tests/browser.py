@@ -7,12 +7,13 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,18 @@ def wait_for(address: str, process: subprocess.Popen[str], seconds: float = 60) 
     raise TimeoutError(address)
 
 
+def letters_written(instance: Path, seconds: float = 60) -> None:
+    """Wait until the worker has written every letter that was asked for."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with closing(sqlite3.connect(f"file:{instance / 'yizhan.db'}?mode=ro", uri=True)) as database:
+            waiting = "SELECT count(*) FROM outbox WHERE kind LIKE 'letter.%' AND state <> 'done'"
+            if not database.execute(waiting).fetchone()[0]:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(instance)
+
+
 @contextmanager
 def chromium() -> Iterator[Any]:
     """A headless Chromium, driven by Playwright."""
@@ -131,6 +144,7 @@ def pick(page: Any, name: str, text: str, wanted: str) -> None:
 
 
 def no_sideways(page: Any) -> None:
+    page.wait_for_load_state()
     wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
     assert not wide, page.url
 

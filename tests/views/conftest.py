@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser import People, Running, chromium, product
+from tests.browser import People, Running, chromium, letters_written, product
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory, fonts: Path) -> Path:
+    """An instance with the demonstration and its letters, made once; each module works on a copy."""
+    folder = tmp_path_factory.mktemp("prepared")
+    with product(folder, fonts=fonts):
+        letters_written(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def kept() -> dict[str, Any]:
+    """What browsers keep of a sign-in is good for every copy: they have one secret key, and cookies know no port."""
+    return {}
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, fonts: Path) -> Iterator[Running]:
-    with product(tmp_path_factory.mktemp("instance"), fonts=fonts) as found:
+def running(
+    tmp_path_factory: pytest.TempPathFactory, prepared: Path, kept: dict[str, Any], fonts: Path
+) -> Iterator[Running]:
+    instance = tmp_path_factory.mktemp("copies") / "instance"
+    shutil.copytree(prepared, instance)
+    with product(instance, fonts=fonts) as found:
+        found.kept = kept
         yield found
 
 

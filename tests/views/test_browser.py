@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ def test_from_the_item_to_the_letter(page: Any, running: Running) -> None:
     enter(page, running, "clerk2")
     page.goto(f"{running.address}/items/?q=公共场所")
     page.locator("table a", has_text="公共场所卫生许可").first.click()
+    page.wait_for_selector("h1:has-text('公共场所卫生许可')")
     no_sideways(page)
     page.locator(".tabs").get_by_role("link", name="办件").click()
     page.locator("section").get_by_role("link", name="收件").click()
@@ -36,7 +38,7 @@ def test_from_the_item_to_the_letter(page: Any, running: Running) -> None:
     page.fill("#f-applicant", "测试申请人")
     page.fill("#f-identifier", "110105194912310021")
     page.click("button:has-text('保存')")
-    assert page.locator("#problems").is_visible()
+    page.wait_for_selector("#problems")
     assert page.locator("#f-identifier-why").is_visible()
     assert page.input_value("#f-applicant") == "测试申请人"
     assert "公共场所卫生许可" in page.input_value("#f-item_id")
@@ -92,7 +94,7 @@ def test_the_window_has_no_veto_and_the_approver_must_say_why(page: Any, running
     page.goto(case)
     page.click(".head >> text=不予受理")
     page.click(".send >> text=不予受理")
-    assert page.locator("#f-refusal_reason-why").is_visible()
+    page.wait_for_selector("#f-refusal_reason-why")
     page.fill("#f-refusal_reason", "申请事项依法不属于本机关职权范围。")
     page.click(".send >> text=不予受理")
     page.wait_for_url(case)
@@ -147,7 +149,7 @@ def test_menu_and_language(page: Any, running: Running) -> None:
     page.wait_for_selector("html[lang=zh-Hans]")
 
 
-def test_ctrl_c_stops_both_cleanly(tmp_path: Path, fonts: Path) -> None:
+def test_ctrl_c_stops_both_cleanly(tmp_path: Path, prepared: Path, fonts: Path) -> None:
     """Web server and worker end, with status 0 and no traceback; a second start changes nothing in the data."""
     from sqlalchemy import func, select
 
@@ -155,13 +157,14 @@ def test_ctrl_c_stops_both_cleanly(tmp_path: Path, fonts: Path) -> None:
     from models.event import Event
     from models.scope import everything
 
-    counts = []
+    instance, counts = tmp_path / "instance", []
+    shutil.copytree(prepared, instance)
     for _ in range(2):
-        with product(tmp_path, fonts=fonts) as first:
+        with product(instance, fonts=fonts) as first:
             first.process.send_signal(signal.SIGINT)
             assert first.process.wait(timeout=20) == 0
-        assert "Traceback" not in (tmp_path / "output.txt").read_text(encoding="utf-8")
-        database = Database(f"sqlite:///{tmp_path / 'yizhan.db'}")
+        assert "Traceback" not in (instance / "output.txt").read_text(encoding="utf-8")
+        database = Database(f"sqlite:///{instance / 'yizhan.db'}")
         with database.session(everything("test")) as s:
             counts.append(
                 s.scalar(

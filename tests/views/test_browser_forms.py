@@ -101,9 +101,8 @@ def test_leaving_an_unsent_form_is_asked_about(people: People, running: Running)
     assert not asked
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_a_draft_is_kept_found_again_and_gone_when_sent(people: People, running: Running, width: int) -> None:
-    page, name = people("clerk2", width), f"草稿申请人{width}"
+def test_a_draft_is_kept_found_again_and_gone_when_sent(people: People, running: Running) -> None:
+    page, name = people("clerk2"), "草稿申请人"
     asked: list[str] = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
     page.goto(f"{running.address}/cases/new")
@@ -194,9 +193,8 @@ def test_different_fields_of_one_case_need_no_choice(people: People, running: Ru
     assert fact(mine, "申请渠道") == "自助终端"
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_a_sign_in_that_ended_costs_nothing(people: People, running: Running, width: int) -> None:
-    page, name = people("clerk1", width), f"过期后提交（{width}）"
+def test_a_sign_in_that_ended_costs_nothing(people: People, running: Running) -> None:
+    page, name = people("clerk1"), "过期后提交"
     page.goto(f"{running.address}/cases/new")
     pick(page, "f-item_id", FOOD, "食品经营许可")
     page.fill("#f-applicant", name)

@@ -197,7 +197,8 @@ def test_endless_pages_ours(ours: Ours) -> None:
     assert admin.get("/api/v1/work-days/?size=100").get_json()["total"] > 100
     for query in ("size=100000", "psize=100000", "psize_WorkDay=100000"):
         assert 25 <= admin.text(f"/work-days/?{query}").count("<tr>") <= 101, query
-        assert len(admin.get(f"/api/v1/work-days/?{query}").get_json()["rows"]) <= 100, query
+        rest = admin.get(f"/api/v1/work-days/?{query}").get_json()
+        assert len(rest.get("rows", ())) <= 100, query
 
 
 # A count over a subselect of more than one column.
