@@ -157,6 +157,15 @@ def _date(spec: Spec, text: str) -> date:
     raise spec.refuse("not_a_date", N_("This is not a date; write it as 2026-03-02."))
 
 
+def iso_day(text: str) -> date:
+    """The day that an address says as 2026-03-02. Raises ValueError, also at the edges of the calendar, where a day
+    leaves what a moment can be."""
+    found = date.fromisoformat(text)
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise ValueError(text)
+    return found
+
+
 def _moment(spec: Spec, text: str) -> datetime:
     """Local time of China, as a form's date-time input sends it."""
     try:

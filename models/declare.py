@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Any
 
-from rules.lifecycle import Lifecycle
+from rules.lifecycle import Lifecycle, Move
 from rules.words import N_, LabelEnum, Problem, Told
 
 
@@ -245,8 +245,15 @@ class Admin:
     @property
     def verbs(self) -> tuple[str, ...]:
         """Every word a grant may use for this registry."""
-        moves = tuple(m.name for m in self.life.moves) if self.life else ()
-        return (*STANDARD_VERBS, *moves, *(a.name for a in self.actions))
+        return (*STANDARD_VERBS, *(step.name for step in self.steps))
+
+    @property
+    def steps(self) -> tuple[Move | Action, ...]:
+        """Everything that can be done with a row besides editing it, in declared order."""
+        return (*(self.life.moves if self.life else ()), *self.actions)
+
+    def step(self, name: str) -> Move | Action | None:
+        return next((step for step in self.steps if step.name == name), None)
 
 
 STANDARD_VERBS = ("list", "show", "add", "edit", "delete", "import")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, String, UniqueConstraint, delete, select
+from sqlalchemy import JSON, BigInteger, ColumnElement, String, UniqueConstraint, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -53,11 +53,16 @@ class Draft(Table):
     )
 
 
+def _own(session: ScopedSession, registry: str) -> ColumnElement[bool]:
+    own: ColumnElement[bool] = (Draft.owner_id == session.scope.actor) & (Draft.subject_type == registry)
+    return own
+
+
 def waiting(session: ScopedSession, registry: str, row_id: int) -> list[Draft]:
     """What this person left in the form of that row; for 0 in forms of new rows, the newest first."""
     which = Draft.subject_id == row_id if row_id else Draft.subject_id < 0
-    mine = (Draft.owner_id == session.scope.actor) & (Draft.subject_type == registry) & which
-    return [*session.scalars(select(Draft).where(mine).order_by(Draft.saved_at.desc()).limit(MOST_OFFERED))]
+    mine = select(Draft).where(_own(session, registry), which)
+    return [*session.scalars(mine.order_by(Draft.saved_at.desc()).limit(MOST_OFFERED))]
 
 
 def keep(
@@ -70,7 +75,7 @@ def keep(
     actor = session.scope.actor
     if sum(len(t) for texts in typed.values() for t in texts) > LARGEST or actor is None:
         return None
-    mine = (Draft.owner_id == actor) & (Draft.subject_type == registry) & (Draft.subject_id == row_id)
+    mine = _own(session, registry) & (Draft.subject_id == row_id)
     values = {"typed": {name: [*texts] for name, texts in typed.items()}, "label": label[:300], "saved_at": now}
     draft = session.scalars(select(Draft).where(mine)).one_or_none()
     if draft is None:
@@ -88,8 +93,7 @@ def keep(
 
 def forget(session: ScopedSession, registry: str, row_id: int) -> None:
     """The form was sent: what was kept of it is gone."""
-    mine = (Draft.owner_id == session.scope.actor) & (Draft.subject_type == registry) & (Draft.subject_id == row_id)
-    session.execute(delete(Draft).where(mine))
+    session.execute(delete(Draft).where(_own(session, registry), Draft.subject_id == row_id))
 
 
 def purge(session: ScopedSession, now: datetime) -> int:

@@ -12,7 +12,7 @@ from models.event import EventKind, record
 from models.outbox import Outbox, post
 from models.scope import ScopedSession
 from models.write import _stale, assign, attempt, column_problems, differences, snapshot, stamp, stays_in_reach
-from rules.lifecycle import Move
+from rules.lifecycle import Move, unanswered
 from rules.words import N_, Problem, Problems, RuleError, Told
 
 
@@ -90,11 +90,7 @@ def act(
     answers = dict(given or {})
 
     def change() -> Problems:
-        found = Problems(
-            Problem(name, "required", N_("Please fill in this field."))
-            for name in action.requires
-            if answers.get(name) in (None, "", ())
-        )
+        found = unanswered(action.requires, answers)
         if found:
             raise RuleError(found)
         before = snapshot(row)

@@ -74,9 +74,13 @@ class Lifecycle:
             message = N_("“%(action)s” is not possible while the state is “%(state)s”.")
             found.append(Problem(None, "wrong_state", message, {"action": move.label, "state": state.label}))
             return found
-        for name in move.requires:
-            if given.get(name) in (None, "", ()):
-                found.append(Problem(name, "required", N_("Please fill in this field.")))
+        found.extend(unanswered(move.requires, given))
         if not found and move.check is not None:
             found.extend(move.check(row, given, now))
         return found
+
+
+def unanswered(requires: Iterable[str], given: Given) -> Problems:
+    """Those of *requires* that *given* leaves empty."""
+    message = N_("Please fill in this field.")
+    return Problems(Problem(name, "required", message) for name in requires if given.get(name) in (None, "", ()))

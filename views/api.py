@@ -27,7 +27,7 @@ from views.filters import filters
 from views.generator import unused
 from views.history import count_past, past_of
 from views.listing import DEEPEST, LARGEST_PAGE, PAGE, by_id, listing, whole, with_references
-from views.registry import PK, number, step_of
+from views.registry import PK, number
 from views.security import commit, db, demand, now
 
 KEY = "Idempotency-Key"
@@ -152,7 +152,7 @@ class RegistryApi(BaseApi):
 
     @expose(f"/{PK}/<action>", methods=("POST",))
     def do(self, pk: int, action: str) -> Any:
-        step = step_of(self.admin, action)
+        step = self.admin.step(action)
         if step is None:
             raise refuse(one(None, "no_such_action", N_("There is no such action.")))
         demand(self.admin.name, action)

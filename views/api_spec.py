@@ -21,7 +21,6 @@ from forms.convert import Spec, json_schema, specs
 from models.declare import Admin
 from views.filters import Filter
 from views.listing import LARGEST_PAGE, sortable
-from views.registry import steps_of
 
 # What is answered to a broken rule of this code; to any other, 422.
 STATUS = {"no_such_action": 404, "stale": 409, "duplicate": 409, "in_use": 409, "gone": 410}
@@ -224,7 +223,7 @@ def describe(spec: APISpec, model: type[Any], base: str, gone: Collection[str]) 
         ),
     }
     known = specs(model)
-    for step in steps_of(admin):
+    for step in admin.steps:
         schema = row_schema({n: known[n] for n in step.asks}, {})
         needed = list(step.requires)
         if hasattr(model, "version"):

@@ -142,9 +142,6 @@ def has_file(row: Any) -> bool:
     return admin.file is not None and getattr(row, "sha256", None) is not None
 
 
-subject_of = display.subject_of
-
-
 def cell_choices(model: type[Any]) -> list[str]:
     """The columns a person may choose for the list: the declared cells, and every other field by itself."""
     admin: Admin = model.__admin__
@@ -176,15 +173,13 @@ def name_label(model: type[Any], name: str) -> str:
     return display.tr(spec.label if spec else getattr(model, "LABELS", {}).get(name, ""))
 
 
-def column_heads(
-    model: type[Any], sort: str, cells: Sequence[Sequence[str]], *, sorts: bool = True
-) -> list[dict[str, Any]]:
+def column_heads(model: type[Any], sort: str, cells: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
     """Label and sort argument of each column; *sort* is the present one."""
     return [
         {
             "label": name_label(model, names[0]),
             "names": names,
-            "sort": next_sort(model, names[0], sort) if sorts else None,
+            "sort": next_sort(model, names[0], sort),
             "arrow": "↑" if sort == names[0] else "↓" if sort == f"-{names[0]}" else "",
         }
         for names in cells

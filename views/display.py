@@ -233,10 +233,8 @@ def subject_of(row: Any) -> str | None:
 def action_label(registry: str, action: str) -> str:
     model = registries().get(registry)
     admin: Admin | None = model.__admin__ if model else None
-    if admin and admin.life and (step := admin.life.find(action)):
-        return tr(step.label)
-    labels = {a.name: a.label for a in admin.actions} if admin else {}
-    return tr(labels.get(action, OTHER_ACTIONS.get(action, action)))
+    step = admin.step(action) if admin else None
+    return tr(step.label if step else OTHER_ACTIONS.get(action, action))
 
 
 def _boolean(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell:

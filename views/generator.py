@@ -12,7 +12,6 @@ from typing import Any
 from models.declare import Admin
 from models.tree import is_tree
 from views.reading import Reading
-from views.registry import steps_of
 from views.writing import Writing
 
 
@@ -24,7 +23,7 @@ def unused(model: type[Any]) -> set[str]:
     """Methods whose verb nobody is granted: they get no route at all, on pages and in REST alike."""
     admin: Admin = model.__admin__
     granted = {verb for grant in admin.grants for verb in grant.words}
-    steps = {step.name for step in steps_of(admin)}
+    steps = {step.name for step in admin.steps}
     gone = {method for method, verb in (("add", "add"), ("edit", "edit"), ("delete", "delete")) if verb not in granted}
     gone |= {rest for rest, verb in (("post", "add"), ("put", "edit")) if verb not in granted}
     if not steps & granted:

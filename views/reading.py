@@ -12,7 +12,7 @@ from flask_appbuilder import expose
 from sqlalchemy import exists, select
 from sqlalchemy.orm import aliased, undefer
 
-from forms.convert import FIRST_YEAR, LAST_YEAR, UNSTORABLE, specs
+from forms.convert import UNSTORABLE, iso_day, specs
 from models.declare import Admin, Role
 from models.saved_view import LAYOUT, SavedView
 from models.search import search
@@ -21,9 +21,9 @@ from models.write import save
 from rules.normalise import clean
 from views import blocks, display
 from views.display import gettext
-from views.history import as_it_was, differences, past_of, prefetch, tells_past
+from views.history import PAGE, as_it_was, differences, past_of, prefetch, tells_past
 from views.listing import by_id, listing, whole
-from views.registry import PK, Registry, number, steps_of
+from views.registry import PK, Registry, number
 from views.security import commit, db, demand, now
 
 MOST_CHOICES = 20
@@ -53,7 +53,7 @@ class Reading(Registry):
             columns=blocks.column_heads(self.model, found.sort, cells),
             choices=[(cell, blocks.cell_label(self.model, cell)) for cell in blocks.cell_choices(self.model)],
             chips=[(f, f.said(db())) for f in found.filters if f.asked],
-            bulk=[s for s in steps_of(self.admin) if s.bulk and g.scope.may(self.admin.name, s.name)],
+            bulk=[s for s in self.admin.steps if s.bulk and g.scope.may(self.admin.name, s.name)],
             view=view,
             views=sorted((v for v in views if not v.is_layout), key=lambda v: v.name),
             query=urlencode([(k, v) for k, v in request.args.items(multi=True) if k not in PASSING and v]),
@@ -142,7 +142,7 @@ class Reading(Registry):
             "tab": request.args.get("tab", ""),
             "under": [t for n in self.admin.list_cells[0][1:] if (t := display.cell(row, n).text)],
             "file": blocks.has_file(row),
-            "subject": blocks.subject_of(row),
+            "subject": display.subject_of(row),
             "told": tells_past(row),
         }
         if on := self.day_asked():
@@ -152,12 +152,12 @@ class Reading(Registry):
             events = past_of(row, page=page)
             prefetch(self.model, events)
             told = [(e, differences(self.model, e.changes)) for e in events]
-            return self.page("history.html", events=told, page=page, more=len(events) == 50, **context)
+            return self.page("history.html", events=told, page=page, more=len(events) == PAGE, **context)
         if tab := next((t for t in context["tabs"] if t.admin.name == context["tab"]), None):
             found = blocks.related(tab, row, request.args)
             heads = blocks.column_heads(tab.model, found.sort, tab.cells)
             return self.page("related.html", chosen=tab, found=found, columns=heads, **context)
-        events = past_of(row, size=50)
+        events = past_of(row)
         return self.page(
             "show.html",
             groups=[(grp.title, facts) for grp in self.admin.groups if (facts := blocks.facts(row, grp.names))],
@@ -173,8 +173,7 @@ class Reading(Registry):
     @staticmethod
     def day_asked() -> date | None:
         with suppress(ValueError):
-            found = date.fromisoformat(request.args.get("on", ""))
-            return found if FIRST_YEAR <= found.year <= LAST_YEAR else None
+            return iso_day(request.args.get("on", ""))
         return None
 
     def groups_on(self, row: Any, on: date) -> Any:

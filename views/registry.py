@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from flask import abort, flash, g, redirect, render_template, url_for
+from flask import abort, flash, g, redirect, render_template, request, url_for
 from flask_appbuilder import BaseView
 
 from forms.convert import LARGEST_ID, specs
@@ -43,7 +43,7 @@ class Registry(BaseView):
 
     def find(self, action: str) -> Move | Action:
         """The declared move or action of that name, or 404."""
-        return step_of(self.admin, action) or abort(404)
+        return self.admin.step(action) or abort(404)
 
     def done(self, row: Any, words: str, problems: Problems) -> Any:
         commit()
@@ -52,10 +52,15 @@ class Registry(BaseView):
         shown = g.scope.may(self.admin.name, "show")
         return redirect(url_for(f"{self.endpoint}.show", pk=row.id) if shown else url_for(f"{self.endpoint}.list"))
 
-    def back(self, target: str | None) -> Any:
-        """To *target* when it is a path of ours, else to the list."""
-        path = local_path(target)
-        return redirect(path if path != "/" else url_for(f"{self.endpoint}.list"))
+    def back(self) -> Any:
+        """To where the form came from, else to the list."""
+        return redirect(self.way_back() or url_for(f"{self.endpoint}.list"))
+
+    @staticmethod
+    def way_back() -> str:
+        """The path of ours that the form names to go on to; none for any other."""
+        path = local_path(request.form.get("next"))
+        return path if path != "/" else ""
 
     def flash_problems(self, problems: Problems) -> None:
         known = specs(self.model)
@@ -64,15 +69,6 @@ class Registry(BaseView):
             if problem.field and problem.field in known:
                 text = display.labelled(display.tr(known[problem.field].label), text)
             flash(text, "warn" if problem.warning else "bad")
-
-
-def steps_of(admin: Admin) -> list[Move | Action]:
-    """Everything that can be done with a row besides editing it, in declared order."""
-    return [*(admin.life.moves if admin.life else ()), *admin.actions]
-
-
-def step_of(admin: Admin, name: str) -> Move | Action | None:
-    return next((step for step in steps_of(admin) if step.name == name), None)
 
 
 def number(text: str) -> int | None:

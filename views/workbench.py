@@ -136,7 +136,7 @@ class Workbench(BaseView):
                 "label": event.subject_label,
                 "what": label,
                 "at": event.at,
-                "href": url_for(f"{event.subject_type}.show", pk=event.subject_id),
+                "href": display.href(event.subject_type, event.subject_id),
             }
             found.setdefault((event.subject_type, event.subject_id), told)
         return [*found.values()][:DONE_LAST]
@@ -158,9 +158,7 @@ class Find(BaseView):
         groups = [] if short else self.found(text)
         if request.args.get("short"):
             return jsonify({"groups": groups})
-        return render_template(
-            "find.html", text=text, groups=groups, short=text.isascii() and len(text) < SHORTEST_SEARCH
-        )
+        return render_template("find.html", text=text, groups=groups, short=short)
 
     @staticmethod
     def found(text: str) -> list[dict[str, Any]]:
@@ -182,7 +180,7 @@ class Find(BaseView):
                         {
                             "label": display.label_of(row),
                             "note": " · ".join(t for n in admin.list_cells[0][1:] if (t := display.cell(row, n).text)),
-                            "href": url_for(f"{name}.show", pk=row.id),
+                            "href": display.href(name, row.id),
                         }
                         for row in rows[:FOUND_EACH]
                     ],

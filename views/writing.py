@@ -20,13 +20,13 @@ from models.declare import Action
 from models.scope import Forbidden
 from models.workflow import act, move
 from models.write import remove, save, uniques
-from rules.lifecycle import Move
-from rules.words import N_, Problem, Problems, Told
+from rules.lifecycle import Move, unanswered
+from rules.words import Problems, Told
 from views import display
 from views.display import gettext
 from views.history import past_of
 from views.registry import PK, Registry, number
-from views.security import commit, db, demand, local_path, now
+from views.security import commit, db, demand, now
 
 MOST_BULK = 200
 MOST_OPTIONS = 200
@@ -169,7 +169,7 @@ class Writing(Registry):
             return redirect(url_for(f"{self.endpoint}.show", pk=pk))
         commit()
         flash(gettext("Deleted."), "ok")
-        return self.back(request.form.get("next"))
+        return self.back()
 
     # --- drafts --------------------------------------------------------------------------------------------------
 
@@ -203,7 +203,9 @@ class Writing(Registry):
         if request.method == "GET":
             return self.action_page(step, [row], form_class(obj=row))
         form = form_class(request.form)
-        problems, answer = self.carried_out(step, row, form, version_asked())
+        problems, answer = form.conversion_problems(), None
+        if not problems.errors:
+            problems, answer = self.carried_out(step, row, form, version_asked())
         if problems.errors:
             return self.action_page(step, [row], form, problems)
         if isinstance(answer, str):
@@ -227,13 +229,13 @@ class Writing(Registry):
         form = row_form(self.model, step.asks)(request.form if "sure" in request.form else None)
         if not chosen:
             flash(gettext("Choose some rows first."), "warn")
-            return self.back(request.form.get("next"))
+            return self.back()
         rows = {row.id: row for row in db().scalars(select(self.model).where(self.model.id.in_(ids)))}
         found = [rows[i] for i in ids if i in rows]
         if "sure" not in request.form and (step.asks or step.confirm):
             return self.action_page(step, found, form, chosen=chosen)
         problems = form.conversion_problems()
-        problems.extend(missing(step, form.values()))
+        problems.extend(unanswered(step.requires, form.values()))  # told once, not for each of many rows
         if problems.errors:
             return self.action_page(step, found, form, problems, chosen=chosen)
         outcomes = []
@@ -244,8 +246,8 @@ class Writing(Registry):
                 continue
             outcome = Outcome(display.label_of(row), row.id)
             try:
-                found, answer = self.carried_out(step, row, form, number(version))
-                outcome.words = " ".join(display.problem_text(p) for p in found.errors)
+                problems, answer = self.carried_out(step, row, form, number(version))
+                outcome.words = " ".join(display.problem_text(p) for p in problems.errors)
                 outcome.answer = display.told(answer)
             except Forbidden:
                 outcome.words = gettext("Not permitted")
@@ -254,12 +256,10 @@ class Writing(Registry):
         done = sum(not outcome.words for outcome in outcomes)
         return self.page("results.html", step=step, outcomes=outcomes, done=done, next=self.way_back())
 
+    @staticmethod
     def carried_out(
-        self, step: Move | Action, row: Any, form: RowForm, version: int | None
+        step: Move | Action, row: Any, form: RowForm, version: int | None
     ) -> tuple[Problems, str | Told | None]:
-        problems = form.conversion_problems()
-        if problems.errors:
-            return problems, None
         if isinstance(step, Action):
             return act(db(), row, step, now=now(), given=form.values(), expected_version=version)
         return move(db(), row, step.name, now=now(), given=form.values(), expected_version=version), None
@@ -288,11 +288,12 @@ class Writing(Registry):
         aside = {c.spec.name for c in context.get("conflicts", ())}
         shown = [(title, [f for f in group if f.spec.name not in aside]) for title, group in fields]
         sent = typed if typed is not None else request.form
-        stored = None if new else {n: digest(inputs(f.spec, getattr(row, n))) for n, f in form._fields.items()}
         # A form that comes back with problems, or from a draft, is still about the version it was opened on.
         back = bool(problems) or typed is not None
-        seen = sent.get("seen", "") if back else ";".join(f"{n}={d}" for n, d in (stored or {}).items())
+        stored = () if new else ((n, inputs(f.spec, getattr(row, n))) for n, f in form._fields.items())
+        seen = sent.get("seen", "") if back else ";".join(f"{n}={digest(texts)}" for n, texts in stored)
         pk = None if new else row.id
+        unasked = request.method == "GET" and not request.args.get("draft")
         body = self.page(
             "form.html",
             row=None if new else row,
@@ -302,21 +303,12 @@ class Writing(Registry):
             version=number(sent.get("version", "")) if back else getattr(row, "version", None) if not new else None,
             seen=seen,
             picked=self.picked(form),
-            waiting=self.waiting(pk or 0) if request.method == "GET" and not request.args.get("draft") else [],
+            waiting=draft.waiting(db(), self.admin.name, pk or 0) if unasked else [],
             key=key or form_key(),
             draft_path=url_for(f"{self.endpoint}.keep_draft", **({"pk": pk} if pk else {})),
             **{"conflicts": [], "events": [], **context},
         )
         return (body, 422) if problems else body
-
-    def waiting(self, pk: int) -> Sequence[draft.Draft]:
-        """The drafts that this person left in this form; of a new row there may be several."""
-        return draft.waiting(db(), self.admin.name, pk)
-
-    @staticmethod
-    def way_back() -> str:
-        path = local_path(request.form.get("next"))
-        return path if path != "/" else ""
 
     def action_page(
         self,
@@ -362,12 +354,6 @@ class Writing(Registry):
                     rows += db().scalars(select(spec.target).where(spec.target.id.in_(chosen_ids)))
                 found[name] = [(str(o.id), display.label_of(o)) for o in rows]
         return found
-
-
-def missing(step: Move | Action, given: Any) -> Problems:
-    """What the step requires and was not answered, told once instead of for each of many rows."""
-    message = N_("Please fill in this field.")
-    return Problems(Problem(n, "required", message) for n in step.requires if given.get(n) in (None, "", ()))
 
 
 def form_key() -> int:

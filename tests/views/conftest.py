@@ -1,4 +1,5 @@
-"""What the browser tests share: the product up once for each of their modules, a browser, people who sign in."""
+"""What tests of pages share: the product up once for each module of browser tests, a browser, people who sign in; and
+our application beside a stock one."""
 
 from __future__ import annotations
 
@@ -10,6 +11,10 @@ from typing import Any
 import pytest
 
 from tests.browser import People, Running, chromium, letters_written, product
+from tests.conftest import Templates
+from tests.views.ours import Ours, opened
+from tests.views.stock_client import Stock
+from tests.views.stock_client import running as stock_running
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +54,16 @@ def people(browser: Any, running: Running) -> Iterator[People]:
     found = People(browser, running)
     yield found
     found.leave()
+
+
+@pytest.fixture(scope="module")
+def stock() -> Stock:
+    """The stock application, which starts meanwhile."""
+    return stock_running()
+
+
+@pytest.fixture(scope="module")
+def ours(stock: Stock, templates: Templates, tmp_path_factory: pytest.TempPathFactory, fonts: Path) -> Iterator[Ours]:
+    """Our application beside it."""
+    with opened(templates, tmp_path_factory.mktemp("ours"), fonts) as found:
+        yield found

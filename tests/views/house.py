@@ -39,7 +39,6 @@ from models.workflow import act, move
 from models.write import save
 from tests.conftest import Browser, Clock, DeafQueue
 from tests.world import NOW, PASSWORD, PEOPLE, World, put
-from views.registry import steps_of
 
 FIRST_ID = 7_000_000
 NOBODYS_ID = 7_999_999
@@ -442,7 +441,7 @@ def knocks(house: House, rule: Rule, pk: int, *, honest: bool) -> list[Knock]:
     admin: Admin = model.__admin__
     row_id, version = house.rows[name]
     version = version if honest else version + 7
-    steps = steps_of(admin)
+    steps = admin.steps
     values = owners_form(house, model, row_id) if honest else {}
     theirs = {n: i for n, (i, _) in house.rows.items()} if pk == row_id else dict.fromkeys(house.rows, NOBODYS_ID)
     made = invented(model, theirs) if honest else {}

@@ -15,7 +15,6 @@ from tests.browser import CHROMIUM, WIDTHS, People, Running, choose_language, en
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: install the package chromium, or set CHROMIUM"),
-    pytest.mark.xdist_group("browser"),
 ]
 RESIDENT = "11010519491231002X"
 

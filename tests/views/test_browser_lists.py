@@ -12,7 +12,6 @@ from tests.browser import CHROMIUM, WIDTHS, People, Running, no_sideways, pick
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: install the package chromium, or set CHROMIUM"),
-    pytest.mark.xdist_group("browser"),
 ]
 TODAY = local_day(datetime.now(UTC))
 

@@ -14,7 +14,6 @@ from tests.browser import CHROMIUM, WIDTHS, People, Running, choose_language, no
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: install the package chromium, or set CHROMIUM"),
-    pytest.mark.xdist_group("browser"),
 ]
 LISHAN = "泉城市历山区人民政府"
 STREET = "泉城市历山区人民政府泉景街道办事处"

@@ -36,29 +36,17 @@ from models.letter import Letter
 from models.scope import everything
 from models.workflow import move
 from run import create_app
-from tests.conftest import Browser, Templates
+from tests.conftest import Browser
 from tests.views import test_defects_rest
-from tests.views.ours import Ours, opened, why
-from tests.views.stock_client import Stock, running
+from tests.views.ours import Ours, why
+from tests.views.stock_client import Stock
 from tests.views.test_pages import GOOD, Page, value_of
 from tests.world import NOW, PASSWORD, receive
 from translations import catalog
 from views.checks import refuse_mistakes
 
-pytestmark = pytest.mark.xdist_group("stock")
+pytestmark = pytest.mark.usefixtures("ours")  # made while the stock application starts
 DOC = (settings.ROOT / "docs/flask-appbuilder.md").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def stock() -> Stock:
-    return running()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ours(stock: Stock, templates: Templates, tmp_path_factory: pytest.TempPathFactory, fonts: Path) -> Iterator[Ours]:
-    """Made while the stock application starts."""
-    with opened(templates, tmp_path_factory.mktemp("ours"), fonts) as found:
-        yield found
 
 
 @contextmanager

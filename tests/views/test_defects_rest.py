@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,25 +9,12 @@ import pytest
 from models.department import Department
 from models.item import Item
 from models.scope import everything
-from tests.conftest import Templates
-from tests.views.ours import Ours, opened, why
-from tests.views.stock_client import Stock, running
+from tests.views.ours import Ours, why
+from tests.views.stock_client import Stock
 from tests.views.test_pages import GOOD, value_of
 from tests.world import World
 
-pytestmark = pytest.mark.xdist_group("stock")
-
-
-@pytest.fixture(scope="module")
-def stock() -> Stock:
-    return running()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ours(stock: Stock, templates: Templates, tmp_path_factory: pytest.TempPathFactory, fonts: Path) -> Iterator[Ours]:
-    """Made while the stock application starts."""
-    with opened(templates, tmp_path_factory.mktemp("ours"), fonts) as found:
-        yield found
+pytestmark = pytest.mark.usefixtures("ours")  # made while the stock application starts
 
 
 def problems(answer: Any) -> dict[str | None, str]:

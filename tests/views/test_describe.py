@@ -17,8 +17,6 @@ from tests.world import NOW
 from views import describe
 from views.describe import NoSuchRegistry, Sample
 
-pytestmark = pytest.mark.xdist_group("describe")
-
 
 @pytest.fixture(scope="module")
 def found() -> Iterator[Sample]:

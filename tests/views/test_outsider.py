@@ -55,10 +55,8 @@ from tests.views.house import (
 )
 from tests.views.pages import first_cells
 from tests.world import NOW, PEOPLE
-from views.registry import steps_of
 
 # The house is built once for each engine; with several workers it would be built by each of them.
-pytestmark = pytest.mark.xdist_group("outsider")
 EVERYBODY = (*PEOPLE, "anonymous")
 # Where the address carries no registry: (method, path, what is sent, statuses for who has signed in, for who has not).
 BY_HAND: dict[str, list[tuple[str, str, Any, set[int], set[int]]]] = {
@@ -410,7 +408,7 @@ def test_bulk_steps_of_foreign_rows(house: House, sure: dict[str, str]) -> None:
     driven = set()
     for name, model in registries().items():
         admin: Admin = model.__admin__
-        for step in [step for step in steps_of(admin) if step.bulk]:
+        for step in [step for step in admin.steps if step.bulk]:
             for person in ("outsider", "stranger"):
                 if reach_of(person, admin, step.name) is None or sees(person, admin):
                     continue

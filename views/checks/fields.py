@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from sqlalchemy import LargeBinary, UniqueConstraint, inspect
+from sqlalchemy import LargeBinary, inspect
 
 from models import registries
 from models.account import Account
 from models.declare import Admin, Role
 from models.department import Department
+from models.write import uniques
 from views.blocks import flat, pointing_to
 from views.checks.base import Declared, Mistake, known_specs, repeated
 
@@ -116,10 +117,7 @@ def natural_key(d: Declared) -> Iterator[Mistake]:
     if not key or not all(d.kind(name) not in ("", "many") for name in key):
         return
     wanted = {mapper.columns[name].name for name in key}
-    table = d.model.__table__
-    held = [{c.name for c in one.columns} for one in table.constraints if isinstance(one, UniqueConstraint)]
-    held += [{c.name for c in one.columns} for one in table.indexes if one.unique]
-    if wanted not in held:
+    if wanted not in [{c.name for c in one.columns} for one in uniques(d.model)]:
         yield d.wrong("D022", "natural_key", f"no unique constraint stands over just {', '.join(key)}")
 
 
@@ -142,7 +140,7 @@ def first_in_index(d: Declared) -> set[str]:
     """The columns by themselves or first in an index, a unique constraint or the primary key."""
     table = d.model.__table__
     keys = {prop.columns[0].name: prop.key for prop in inspect(d.model).column_attrs}
-    over = [table.primary_key, *table.indexes, *(c for c in table.constraints if isinstance(c, UniqueConstraint))]
+    over = [table.primary_key, *table.indexes, *uniques(d.model)]
     firsts = [next(iter(one.columns), None) for one in over]
     return {keys[column.name] for column in firsts if column is not None and column.name in keys}
 
