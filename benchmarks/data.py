@@ -49,7 +49,7 @@ def people(database: Database) -> int:
     """One administrator, the calendar and one region; returns the region's id."""
     registries()
     with database.session(everything("benchmark"), write=True) as s:
-        sync(s)
+        sync(s, NOW)
         s.add_all(FabRole(name=role) for role in stock.ROLES)
         seed_calendar(s, NOW)
         region = Region()

@@ -25,10 +25,10 @@ def run_file(config: Config, args: argparse.Namespace) -> int:
     if args.registry != "items":
         print(f"run.py: {args.registry} cannot be imported; items can", file=sys.stderr)
         return 2
-    database = Database(config.database)
+    database, now = Database(config.database), datetime.now(UTC)
     try:
         data = Path(args.file).read_bytes()
-        scope = scope_for(database, args.user)
+        scope = scope_for(database, args.user, now)
         session = database.open(scope, write=True)
         try:
             report = run(
@@ -39,7 +39,7 @@ def run_file(config: Config, args: argparse.Namespace) -> int:
                 take_over=args.take_over,
                 dry_run=args.dry_run,
                 most=config.import_rows,
-                now=datetime.now(UTC),
+                now=now,
             )
             if args.dry_run:
                 session.rollback()
@@ -61,7 +61,7 @@ def run_file(config: Config, args: argparse.Namespace) -> int:
     return 1 if report.counts["refused"] else 0
 
 
-def scope_for(database: Database, username: str | None) -> Scope:
+def scope_for(database: Database, username: str | None, now: datetime) -> Scope:
     """The whole system's, or that of one person, as if they had uploaded the file."""
     if username is None:
         return everything("import")
@@ -71,7 +71,7 @@ def scope_for(database: Database, username: str | None) -> Scope:
         account = s.scalars(select(Account).where(Account.username == username, Account.active.is_(True))).one_or_none()
         if account is None:
             raise LookupError(f"no active user {username}")
-        return person_scope(s, account.id)
+        return person_scope(s, account.id, now)
 
 
 def tell(report: Report, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from jobs.means import Means
 from models import registries
 from models.declare import Admin
+from models.delegation import deputies
 from models.message import Message, MessageState
 from models.outbox import Outbox, OutboxState, close
 from models.scope import everything
@@ -32,19 +33,20 @@ def remind(means: Means, outbox_id: int, now: datetime) -> None:
             close(row, OutboxState.Dropped)
             return
         message = {
-            "recipient_id": to,
             "text": reminder.text,
             "params": {name: plain(value) for name, value in reminder.says(subject).items()},
             "subject_type": row.subject_type,
             "subject_id": row.subject_id,
             "state": MessageState.Unread,
             "sent_at": now,
-            "key": row.key,
         }
-        problems = save(s, Message(), message, now=now)
-        # The key is unique: "duplicate" says that an attempt killed after its commit had told it already.
-        if any(p.code != "duplicate" for p in problems.errors):
-            raise RuntimeError(f"reminder {row.key}: {problems}")
+        # Whoever stands in for an absent person is told as well: a limit does not wait.
+        for person in (to, *deputies(s, to, now)):
+            key = row.key if person == to else f"{row.key}:{person}"
+            problems = save(s, Message(), {**message, "recipient_id": person, "key": key}, now=now)
+            # The key is unique: "duplicate" says that an attempt killed after its commit had told it already.
+            if any(p.code != "duplicate" for p in problems.errors):
+                raise RuntimeError(f"reminder {row.key}: {problems}")
         close(row, OutboxState.Done)
 
 

@@ -9,9 +9,10 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from babel.support import Translations
 from sqlalchemy import func, select
 
-from config import ROOT, Config
+from config import LOCALES, ROOT, Config
 from jobs.demo import load
 from models import registries
 from models.access import sync
@@ -98,5 +99,12 @@ def prepare(config: Config) -> None:
 
 def write_declared(database: Database) -> dict[str, int]:
     """Roles and permissions as declared, and the published calendar; counts of what changed."""
+    now = datetime.now(UTC)
     with database.session(everything("sync"), write=True) as s:
-        return {**sync(s), "days": seed_calendar(s, datetime.now(UTC))}
+        return {**sync(s, now, role_words()), "days": seed_calendar(s, now)}
+
+
+def role_words() -> dict[str, str]:
+    """Role → what it is called in every language of the pages, for whoever searches for it."""
+    told = [Translations.load(str(ROOT / "translations"), [locale]) for locale in LOCALES]
+    return {role.value: " ".join(dict.fromkeys(t.gettext(role.label) for t in told)) for role in Role}

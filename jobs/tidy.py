@@ -1,14 +1,19 @@
-"""What is kept for a while only: drafts nobody came back to, keys of REST requests that will not be sent again."""
+"""What has had its time: drafts nobody came back to, keys of REST requests that will not be sent again, terms that are
+over."""
 
 from __future__ import annotations
 
 from jobs.means import Means
 from models import draft, replay
+from models.delegation import Delegation
+from models.role_term import RoleTerm
 from models.scope import everything
+from models.term import end_past
 
 
 def tidy(means: Means) -> dict[str, int]:
     """Remove what has had its time; returns how many of each. Run twice, or late, it does no harm."""
     now = means.clock()
     with means.database.session(everything("tidy"), write=True) as s:
-        return {"drafts": draft.purge(s, now), "replays": replay.purge(s, now)}
+        ended = sum(end_past(s, term, now) for term in (RoleTerm, Delegation))
+        return {"drafts": draft.purge(s, now), "replays": replay.purge(s, now), "ended": ended}

@@ -3,22 +3,58 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import (
+    BindParameter,
+    CompoundSelect,
+    Select,
+    String,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import Session, aliased
 
 from models import registries
-from models.account import Account, FabRole, Permission, PermissionView, ViewMenu
-from models.declare import Reach, Role
+from models.account import Account, FabRole, Permission, PermissionView, ViewMenu, user_role
+from models.declare import MenuGroup, Reach, Role
+from models.delegation import Delegation
 from models.department import SEAT, Department, below, top_of
-from models.scope import Scope, ScopedSession
+from models.role import AccessRole, RoleState, capped, declared, told_as
+from models.role_term import RoleTerm
+from models.scope import Lent, Scope, ScopedSession
+from models.term import running
 from models.work_day import calendar_stamp
+from models.write import save
+from rules.deadlines import local_day
 
 # flask-appbuilder's own views that everybody who has signed in may use.
 FRAMEWORK = (("can_get", "OpenApi"),)
+
+
+@dataclass(frozen=True)
+class Holding:
+    """A role that somebody has. lender: whose it is where it is lent (id, name); until: its last day where it ends.
+
+    grants: what it grants when it was put together here, as JSON keeps it; None for a declared role.
+    """
+
+    role: str
+    lender: tuple[int, str] | None = None
+    until: str | None = None
+    second_factor: bool = False
+    grants: Mapping[str, Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -30,8 +66,8 @@ class Person:
     name: str
     department_id: int | None
     department: str | None
-    roles: frozenset[str]
-    permissions: frozenset[tuple[str, str]]
+    holdings: tuple[Holding, ...]
+    permissions: frozenset[tuple[str, str, str]]  # role, permission, view: as flask-appbuilder's tables hold them
     must_change_password: bool
     stamp: str  # changes with the password: a session that carries another one has ended
     top: str | None = None  # path of the department at which the subtree in reach begins
@@ -40,45 +76,109 @@ class Person:
     is_active: bool = True
     is_anonymous: bool = False
 
+    @property
+    def roles(self) -> frozenset[str]:
+        """Names of one's own roles: for good, or for a time that is running."""
+        return frozenset(h.role for h in self.holdings if h.lender is None)
+
+    @property
+    def needs_second_factor(self) -> bool:
+        return any(h.second_factor for h in self.holdings if h.lender is None)
+
     def get_id(self) -> str:
         return str(self.id)
 
 
+def _held() -> CompoundSelect[Any]:
+    """(role, lender, last day) of whatever the account :account_id holds on the day :today.
+
+    What is held for a time, or lent, is not lent on. Nobody lends who may not sign in, or works elsewhere by now.
+    """
+    account_id: BindParameter[int] = bindparam("account_id")
+    today: BindParameter[date] = bindparam("today")
+    owner, deputy = aliased(Account), aliased(Account)
+    nobody, for_good = literal(0), literal("")
+    for_a_time = select(AccessRole.role_id, nobody, cast(RoleTerm.until_day, String)).join(RoleTerm.role)
+    lent = select(user_role.c.role_id, Delegation.owner_id, cast(Delegation.until_day, String))
+    lent = lent.join(Delegation, Delegation.owner_id == user_role.c.user_id)
+    lent = lent.join(owner, owner.id == Delegation.owner_id).join(deputy, deputy.id == Delegation.deputy_id)
+    return union_all(
+        select(user_role.c.role_id.label("role_id"), nobody.label("lender"), for_good.label("until")).where(
+            user_role.c.user_id == account_id
+        ),
+        for_a_time.where(RoleTerm.account_id == account_id, running(RoleTerm, today)),
+        lent.where(
+            Delegation.deputy_id == account_id,
+            running(Delegation, today),
+            owner.active.is_(True),
+            owner.department_id == deputy.department_id,
+        ),
+    )
+
+
 @cache
 def _who() -> Select[Any]:
-    """The statement of :func:`load_person`: built once, for every request begins with it."""
-    holder = aliased(Account)
-    granted = (
-        select(func.aggregate_strings(FabRole.name + "\t" + Permission.name + "\t" + ViewMenu.name, "\n"))
-        .join(FabRole.user.of_type(holder))
+    """The statement of :func:`load_person`: built once, for every request begins with it.
+
+    Roles and permissions come as lines of text, one column each: a join would repeat the account for each of them.
+    """
+    held = _held().subquery()
+    lender = aliased(Account)
+    living = AccessRole.state != RoleState.Retired
+    roles = [
+        AccessRole.name,
+        cast(held.c.lender, String),
+        func.coalesce(lender.last_name + lender.first_name, ""),
+        held.c.until,
+        case((AccessRole.second_factor, "1"), else_=""),
+        case((AccessRole.state == RoleState.Made, func.coalesce(cast(AccessRole.grants, Text), "{}")), else_=""),
+    ]
+    holdings = (
+        select(_lines(roles))
+        .select_from(held)
+        .join(AccessRole, AccessRole.role_id == held.c.role_id)
+        .outerjoin(lender, lender.id == held.c.lender)
+        .where(living)
+        .scalar_subquery()
+    )
+    again = _held().subquery()
+    permissions = (
+        select(_lines([FabRole.name, Permission.name, ViewMenu.name]))
+        .where(FabRole.id.in_(select(again.c.role_id)))
         .join(FabRole.permissions)
         .join(PermissionView.permission)
         .join(PermissionView.view_menu)
-        .where(holder.id == bindparam("account_id"))
         .scalar_subquery()
     )
     return (
-        select(Account, Department.name, granted, calendar_stamp(), *SEAT)
+        select(Account, Department.name, holdings, permissions, calendar_stamp(), *SEAT)
         .outerjoin(Department, Department.id == Account.department_id)
         .where(Account.id == bindparam("account_id"), Account.active.is_(True))
     )
 
 
-def load_person(s: Session, account_id: int) -> Person | None:
+def _lines(parts: list[Any]) -> Any:
+    """Rows as lines, their values with tabs between."""
+    line = parts[0]
+    for part in parts[1:]:
+        line = line + "\t" + part
+    return func.aggregate_strings(line, "\n")
+
+
+def load_person(s: Session, account_id: int, now: datetime) -> Person | None:
     """The account, where it works, its roles and its permissions, in one statement."""
-    row = s.execute(_who(), {"account_id": account_id}).first()
+    row = s.execute(_who(), {"account_id": account_id, "today": local_day(now)}).first()
     if row is None:
         return None
-    account, department, told, stamp, *seat = row
-    grants = [tuple(line.split("\t")) for line in (told or "").split("\n") if line]
+    account, department, held, permissions, stamp, *seat = row
     return Person(
         account.id,
         account.username,
         account.name,
         account.department_id,
         department,
-        frozenset(r for r, _, _ in grants),
-        frozenset((p, v) for _, p, v in grants),
+        tuple(sorted(map(_holding, _split(held)), key=lambda h: (h.lender is not None, h.role))),
+        frozenset((r, p, v) for r, p, v in _split(permissions)),
         account.must_change_password,
         hashlib.sha256((account.password or "").encode()).hexdigest()[:16],
         top_of(*seat),
@@ -86,34 +186,78 @@ def load_person(s: Session, account_id: int) -> Person | None:
     )
 
 
-def person_scope(s: Session, account_id: int) -> Scope:
+def _split(text: str | None) -> list[list[str]]:
+    return [line.split("\t") for line in (text or "").split("\n") if line]
+
+
+def _holding(parts: list[str]) -> Holding:
+    role, lender, name, until, second_factor, grants = parts
+    owner = (int(lender), name) if lender != "0" else None
+    return Holding(role, owner, until or None, bool(second_factor), json.loads(grants) if grants else None)
+
+
+def person_scope(s: Session, account_id: int, now: datetime) -> Scope:
     """The scope that a request of this account would have; LookupError when it may not sign in."""
-    person = load_person(s, account_id)
+    person = load_person(s, account_id, now)
     if person is None:
         raise LookupError(f"no active account {account_id}")
     return scope_of(person, s)
 
 
-def scope_of(person: Person, s: Session) -> Scope:
-    """What the person's roles grant by declaration, as far as flask-appbuilder's tables still hold it."""
-    reaches: dict[str, dict[str, Reach]] = {}
-    for name, model in registries().items():
-        for grant in model.__admin__.grants:
-            if grant.role.value not in person.roles:
+def grants_of(person: Person, holding: Holding) -> Iterator[tuple[str, str, Reach]]:
+    """(registry, verb, reach) that *holding* grants: of a declared role as far as flask-appbuilder's tables still hold
+    it, of one made here as far as the declarations go. Lent is nothing that is a person's own."""
+    if holding.grants is None:
+        granted = declared(_DECLARED[holding.role]) if holding.role in _DECLARED else {}
+        held = {(p, v) for r, p, v in person.permissions if r == holding.role}
+    else:
+        granted, held = capped(holding.grants), None
+    for name, verbs in granted.items():
+        personal = registries()[name].__admin__.menu is MenuGroup.Mine
+        for verb, reach in verbs.items():
+            if held is not None and (f"can_{verb}", name) not in held:
                 continue
-            for verb in grant.words:
-                if (f"can_{verb}", name) in person.permissions:
-                    held = reaches.setdefault(name, {})
-                    held[verb] = max(held.get(verb, grant.reach), grant.reach)
-    own = frozenset({person.department_id} if person.department_id else ())
+            if holding.lender is None or not (personal or reach is Reach.mine):
+                yield name, verb, reach
+
+
+_DECLARED = {role.value: role for role in Role}
+
+
+def scope_of(person: Person, s: Session) -> Scope:
+    """What the person's own roles grant, and what is lent besides."""
+    reaches: dict[str, dict[str, Reach]] = {}
+    lent: dict[str, dict[str, Lent]] = {}
+    for holding in person.holdings:  # one's own come first
+        for name, verb, reach in grants_of(person, holding):
+            verbs = reaches.setdefault(name, {})
+            before = verbs.get(verb)
+            if before is not None and before >= reach:
+                continue
+            verbs[verb] = reach
+            if holding.lender is not None:
+                own = lent.get(name, {}).get(verb)
+                lent.setdefault(name, {})[verb] = Lent(holding.lender[0], own.own if own else before)
+    own_seat = frozenset({person.department_id} if person.department_id else ())
     subtree = below(s, person.top) if person.top else frozenset[int]()
-    return Scope(person.username, person.id, person.roles, reaches, own, subtree, person.department_id)
+    return Scope(person.username, person.id, person.roles, reaches, own_seat, subtree, person.department_id, lent=lent)
 
 
-def sync(s: ScopedSession) -> dict[str, int]:
+def stored_pairs(s: Session) -> dict[str, set[tuple[str, str]]]:
+    """Role → (permission, view) as flask-appbuilder's tables hold them, where they may be withdrawn by hand."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    statement = select(FabRole.name, Permission.name, ViewMenu.name).join(FabRole.permissions)
+    statement = statement.join(PermissionView.permission).join(PermissionView.view_menu)
+    for role, permission, view in s.execute(statement):
+        found.setdefault(role, set()).add((permission, view))
+    return found
+
+
+def sync(s: ScopedSession, now: datetime, words: Mapping[str, str] | None = None) -> dict[str, int]:
     """Write roles and permissions as declared; exact for declared roles, untouched for any other.
 
-    Returns counts of what changed: {"granted": …, "withdrawn": …}.
+    words: role → what it is called in the languages of the pages, for searches. Returns counts of what changed:
+    {"granted": …, "withdrawn": …}. What changed stands in the history of each role.
     """
     wanted: dict[str, set[tuple[str, str]]] = {role.value: set(FRAMEWORK) for role in Role}
     for name, model in registries().items():
@@ -134,6 +278,7 @@ def sync(s: ScopedSession) -> dict[str, int]:
     for name, grants in wanted.items():
         role = roles.get(name) or FabRole(name=name)
         s.add(role)
+        roles[name] = role
         held_now = {(p.permission.name, p.view_menu.name) for p in role.permissions}
         for pair in sorted(grants - held_now):
             role.permissions.append(pairs[pair])
@@ -142,4 +287,23 @@ def sync(s: ScopedSession) -> dict[str, int]:
             role.permissions.remove(pairs[pair])
             counts["withdrawn"] += 1
     s.flush()
+    known = {r.name: r for r in s.scalars(select(AccessRole))}
+    for one in Role:
+        _keep_declared(s, known.get(one.value), one, roles[one.value], (words or {}).get(one.value), now)
     return counts
+
+
+def _keep_declared(
+    s: ScopedSession, row: AccessRole | None, role: Role, held: FabRole, words: str | None, now: datetime
+) -> None:
+    """The row of a declared role, with what it grants from now on."""
+    values: dict[str, Any] = {"grants": told_as(declared(role)), "state": RoleState.Declared}
+    if words:
+        values["words"] = words[:300]
+    if row is None:
+        row = AccessRole()
+        row.role = held
+        values["name"] = role.value
+    problems = save(s, row, values, now=now)
+    if problems.errors:
+        raise RuntimeError(f"role {role.value}: {problems}")

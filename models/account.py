@@ -9,6 +9,7 @@ from typing import Any
 
 from flask_appbuilder.security.sqla.models import Permission, PermissionView, User, ViewMenu
 from flask_appbuilder.security.sqla.models import Role as FabRole
+from flask_appbuilder.security.sqla.models import assoc_user_role as user_role
 from sqlalchemy import Boolean, ForeignKey, Integer, inspect
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from werkzeug.security import generate_password_hash
@@ -19,7 +20,16 @@ from models.department import Department
 from rules.words import N_, Problem
 
 # flask-appbuilder's tables for roles, for whoever in this house writes or reads them (models/access.py).
-__all__ = ["Account", "FabRole", "Permission", "PermissionView", "ViewMenu", "new_password", "set_password"]
+__all__ = [
+    "Account",
+    "FabRole",
+    "Permission",
+    "PermissionView",
+    "ViewMenu",
+    "new_password",
+    "set_password",
+    "user_role",
+]
 
 
 class Account(User):

@@ -35,6 +35,15 @@ class Reach(IntEnum):
     all = 4
 
 
+# How far a grant goes, in words; shown in matrices, so short.
+REACHES: Mapping[Reach, str] = {
+    Reach.mine: N_("Own rows"),
+    Reach.own: N_("Own department"),
+    Reach.subtree: N_("Department and below"),
+    Reach.all: N_("All"),
+}
+
+
 class MenuGroup(LabelEnum):
     """The navigation, grouped by task; the order is the order on the page."""
 
@@ -171,6 +180,16 @@ class Desk:
 
 
 @dataclass(frozen=True)
+class Page:
+    """A page that is written by hand: about one row (its route takes ``pk``), linked among the row's tabs, or about a
+    registry. verb: who may do this sees the link; the page asks for itself."""
+
+    label: str
+    endpoint: str
+    verb: str = "show"
+
+
+@dataclass(frozen=True)
 class Admin:
     """Everything the generator needs to know about a registry.
 
@@ -186,7 +205,9 @@ class Admin:
     that its moves tell may say of the row, as plain values (members of lists are said in Chinese). related: names of
     registries whose rows point here or are about rows of here; each is a tab on the page of a row. inline: those of
     them that stand on its first tab. desk: what stands on the workbench. badge: arguments of the list whose number of
-    rows stands beside the menu entry. file: column that holds a document. add_label: what making a row is called.
+    rows stands beside the menu entry. file: column that holds a document. pages: pages about a row that are
+    written by hand; overviews: those about the whole registry, linked above its list. add_label: what making a row is
+    called.
     weight: order within the menu group.
     """
 
@@ -219,6 +240,8 @@ class Admin:
     desk: Desk = Desk()
     badge: str = ""
     file: str | None = None
+    pages: tuple[Page, ...] = ()
+    overviews: tuple[Page, ...] = ()
     weight: int = 50
     add_label: str = N_("New")
 
@@ -256,4 +279,13 @@ class Admin:
         return next((step for step in self.steps if step.name == name), None)
 
 
-STANDARD_VERBS = ("list", "show", "add", "edit", "delete", "import")
+# What may be done in any registry, with what it is called; moves and actions bring their own labels.
+VERBS: Mapping[str, str] = {
+    "list": N_("List"),
+    "show": N_("View"),
+    "add": N_("Add"),
+    "edit": N_("Edit"),
+    "delete": N_("Delete"),
+    "import": N_("Import"),
+}
+STANDARD_VERBS = tuple(VERBS)

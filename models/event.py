@@ -42,6 +42,8 @@ class Event(Table):
     seq: Mapped[int] = field(N_("Number in sequence"), editable="never")
     department_id: Mapped[int | None] = ref("department.id", N_("Department"), editable="never", index=False)
     actor_id: Mapped[int | None] = ref("ab_user.id", N_("Who"), editable="never")
+    # Only where the right to do it was lent (models/delegation.py).
+    on_behalf_of_id: Mapped[int | None] = ref("ab_user.id", N_("On behalf of"), editable="never", index=False)
     at: Mapped[datetime] = field(N_("When"), Moment(), editable="never")
     kind: Mapped[EventKind] = field(N_("Kind"), editable="never")
     action: Mapped[str | None] = field(N_("Action"), String(40), editable="never")
@@ -51,7 +53,8 @@ class Event(Table):
     hash: Mapped[str] = field(N_("Hash"), String(64), editable="never")
 
     department: Mapped[Department | None] = relationship()
-    actor: Mapped[Account | None] = relationship(lambda: Account)
+    actor: Mapped[Account | None] = relationship(lambda: Account, foreign_keys=lambda: [Event.actor_id])
+    on_behalf_of: Mapped[Account | None] = relationship(lambda: Account, foreign_keys=lambda: [Event.on_behalf_of_id])
 
     __admin__ = Admin(
         name="events",
@@ -65,7 +68,10 @@ class Event(Table):
         order="-id",
         departments=("department_id",),
         groups=(
-            Group(N_("What happened"), "subject_type subject_id subject_label kind action at actor_id department_id"),
+            Group(
+                N_("What happened"),
+                "subject_type subject_id subject_label kind action at actor_id on_behalf_of_id department_id",
+            ),
             Group(N_("Details"), "changes seq batch previous_hash hash"),
         ),
         grants=(
@@ -94,8 +100,20 @@ class Event(Table):
             self.batch,
             self.previous_hash,
         ]
+        if self.on_behalf_of_id is not None:  # Events from before stand-ins keep their hash
+            told.append(self.on_behalf_of_id)
         text = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+# The verb behind an Event that names no action.
+VERB_OF = {
+    EventKind.Created: "add",
+    EventKind.Edited: "edit",
+    EventKind.Deleted: "delete",
+    EventKind.Moved: "",
+    EventKind.Done: "",
+}
 
 
 def plain(value: Any) -> Any:
@@ -136,6 +154,7 @@ def record(
         seq=last.seq + 1 if last else 1,
         department_id=department_of(row),
         actor_id=scope.actor,
+        on_behalf_of_id=scope.on_behalf_of(action or VERB_OF[kind], row),
         at=now,
         kind=kind,
         action=action,

@@ -55,10 +55,19 @@ def scoped_models() -> Mapping[type[Any], Admin]:
 
 
 @dataclass(frozen=True)
+class Lent:
+    """A verb that somebody else's right opens or widens. owner: whose right it is; own: how far one's own goes."""
+
+    owner: int
+    own: Reach | None = None
+
+
+@dataclass(frozen=True)
 class Scope:
     """Who acts and how far. reaches: registry name → verb → reach; own, subtree: department ids.
 
     behind: registry name → how far rules may look along references where no verb is granted (see ``narrowed``).
+    lent: registry name → verb → what of it is an absent colleague's right; ``reaches`` has it in it already.
     everything: commands and jobs, which name their purpose in ``name``.
     """
 
@@ -71,6 +80,7 @@ class Scope:
     department: int | None = None
     everything: bool = False
     behind: Mapping[str, Reach] = field(default_factory=dict)
+    lent: Mapping[str, Mapping[str, Lent]] = field(default_factory=dict)
 
     def reach(self, registry: str, verb: str) -> Reach | None:
         if self.everything:
@@ -119,10 +129,12 @@ class Scope:
 
     def covers(self, verb: str, row: Any, *, shared: bool = True) -> bool:
         """May *verb* be done on this very row (as it stands now)? shared: be it only because one is its audience."""
+        reach = self.reach(type(row).__admin__.name, verb)
+        return reach is not None and self.within(reach, verb, row, shared=shared)
+
+    def within(self, reach: Reach, verb: str, row: Any, *, shared: bool = True) -> bool:
+        """Does *reach* take in this very row?"""
         admin: Admin = type(row).__admin__
-        reach = self.reach(admin.name, verb)
-        if reach is None:
-            return False
         if reach is Reach.all or not admin.scoped:
             return True
         if admin.owner and getattr(row, admin.owner) == self.actor and self.actor is not None:
@@ -133,6 +145,13 @@ class Scope:
             return False
         ids = {getattr(row, name) for name in admin.departments} - {None}
         return bool(ids & self.departments(reach))
+
+    def on_behalf_of(self, verb: str, row: Any) -> int | None:
+        """Whose right it is to do *verb* on this row, where it is not one's own."""
+        lent = self.lent.get(type(row).__admin__.name, {}).get(verb)
+        if lent is None or (lent.own is not None and self.within(lent.own, verb, row)):
+            return None
+        return lent.owner
 
     def demand(self, verb: str, row: Any) -> None:
         if not self.covers(verb, row):

@@ -40,7 +40,8 @@ class Move:
 class Lifecycle:
     """All moves of one registry over the column ``field``; ``steps`` are the stations of the progress strip.
 
-    open_in: the states in which people may edit fields; none said: all.
+    open_in: the states in which people may edit fields; none said: all. begun_in: further states in which programs,
+    never people, make rows.
     tones: how a state is coloured (ok, warn, bad, info); colour is never alone, the label stands with it.
     """
 
@@ -51,6 +52,7 @@ class Lifecycle:
     tones: Mapping[LabelEnum, str] | None = None
     field: str = "state"
     open_in: tuple[LabelEnum, ...] = ()
+    begun_in: tuple[LabelEnum, ...] = ()
 
     def is_open(self, state: LabelEnum) -> bool:
         """May fields be edited in this state?"""

@@ -57,7 +57,7 @@ def build(database: Database) -> None:
     """Write the world into an empty, migrated database."""
     registries()
     with database.session(everything("world"), write=True) as s:
-        sync(s)
+        sync(s, NOW)
         seed_calendar(s, NOW)
         region, department = _places(s)
         people = _people(s, department)
@@ -171,10 +171,10 @@ class World:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def scope(self, username: str) -> Scope:
+    def scope(self, username: str, now: datetime = NOW) -> Scope:
         """The scope that this person's request would have."""
         with self.database.session(everything("test")) as s:
-            return person_scope(s, s.scalars(select(Account.id).where(Account.username == username)).one())
+            return person_scope(s, s.scalars(select(Account.id).where(Account.username == username)).one(), now)
 
     def id(self, model: type[Any], **values: Any) -> int:
         with self.database.session(everything("test")) as s:

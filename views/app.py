@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,6 +29,7 @@ from views.api import api_for
 from views.errors import say_error
 from views.generator import pages_for
 from views.imports import IMPORTABLE, Import
+from views.matrix import Matrix
 from views.pages import PAGES, MyAccount, SignIn
 from views.workbench import Find, Workbench, badges
 
@@ -40,7 +41,7 @@ class Builder(AppBuilder):
         self.sm.auth_view = self.add_view_no_menu(SignIn)
         self.sm.register_views()
         self.add_api(OpenApi)
-        for page in (*PAGES, Workbench, Find, Import):
+        for page in (*PAGES, Workbench, Find, Import, Matrix):
             view = self.add_view_no_menu(page)
             if page is MyAccount:  # it takes the old password, which must not be tried out either
                 self.sm.limiter.limit(self.sm.auth_rate_limit, methods=["POST"])(view.blueprint)
@@ -180,6 +181,9 @@ CALLED: dict[str, Any] = {
     "told": display.told,
     "differences": display.difference_lines,
     "action_label": display.action_label,
+    "verb_label": display.verb_label,
+    "role_label": display.role_label,
+    "day_of": lambda text: display.day(date.fromisoformat(text)),
     "navigation": navigation,
     "with_args": with_args,
     "without": lambda names: with_args(**dict.fromkeys(names)),

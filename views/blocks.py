@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import g
+from flask import g, request
 from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 
@@ -18,7 +18,7 @@ from models.workflow import can
 from rules.lifecycle import Move
 from views import display
 from views.display import gettext
-from views.history import Past
+from views.history import Past, tells_past
 from views.listing import Listing, listing, sortable, with_references
 from views.security import db, now
 
@@ -86,6 +86,21 @@ def clocks(row: Any) -> list[dict[str, Any]]:
         lines = [display.tr(message, params) for message, params in getattr(row, clock.lines) or ()]
         found.append({"title": clock.title, "day": display.day(due), "cell": cell, "lines": lines})
     return found
+
+
+def frame(row: Any, tabs: Sequence[Tab]) -> dict[str, Any]:
+    """What every page about one row begins with (templates/row.html)."""
+    admin: Admin = type(row).__admin__
+    return {
+        "row": row,
+        "tabs": [t for t in tabs if t.admin.name not in admin.inline],
+        "tab": request.args.get("tab", ""),
+        "under": [t for n in admin.list_cells[0][1:] if (t := display.cell(row, n).text)],
+        "file": has_file(row),
+        "subject": display.subject_of(row),
+        "told": tells_past(row),
+        "explains": g.scope.may("roles", "show"),
+    }
 
 
 @dataclass(frozen=True)

@@ -220,7 +220,7 @@ class Sample:
     def client(self) -> Any:
         """A browser in which that person has signed in."""
         with self.database.session(everything("describe")) as s:
-            person = load_person(s, self.account_id)
+            person = load_person(s, self.account_id, self.now)
         assert person is not None
         client = self.app.test_client()
         with client.session_transaction() as kept:

@@ -15,8 +15,9 @@ from flask_babel import format_date, format_datetime, get_translations
 import notices
 from forms.convert import Spec, specs
 from models import registries
-from models.declare import Admin
+from models.declare import REACHES, VERBS, Admin, Reach, Role
 from models.letter import Letter
+from models.role import AccessRole
 from models.work_day import load_calendar
 from rules.calendar import Calendar
 from rules.deadlines import local_day, standing
@@ -32,6 +33,7 @@ FILE_COLUMNS = {
 }
 # What Events name that is neither a move nor a declared action.
 OTHER_ACTIONS = {"change_password": N_("Change password")}
+MOST_NEW_GRANTS = 20
 PLACE = re.compile(r"%\(\w+\)[ds]")
 ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -155,8 +157,6 @@ def label_of(row: Any) -> str:
 
 
 def role_label(name: str) -> str:
-    from models.declare import Role
-
     found = next((r for r in Role if r.value == name), None)
     return tr(found.label) if found else name
 
@@ -219,7 +219,10 @@ def name_is_registry(name: str) -> bool:
 
 
 def titles(spec: Spec) -> Mapping[str, str]:
-    """Value → message id of a text whose list grows by a folder: the kinds of letters. Of any other text nothing."""
+    """Value → message id of a text that holds words of the product besides anybody's own: kinds of letters, declared
+    roles. Of any other text nothing."""
+    if spec is specs(AccessRole)["name"]:
+        return {role.value: role.label for role in Role}
     return {k.name: k.title for k in notices.kinds().values()} if spec is specs(Letter)["kind"] else {}
 
 
@@ -235,6 +238,36 @@ def action_label(registry: str, action: str) -> str:
     admin: Admin | None = model.__admin__ if model else None
     step = admin.step(action) if admin else None
     return tr(step.label if step else OTHER_ACTIONS.get(action, action))
+
+
+def verb_label(admin: Admin, verb: str) -> str:
+    """What a verb of a grant is called: a move or an action by its own label."""
+    step = admin.step(verb)
+    return tr(step.label if step else VERBS.get(verb, verb))
+
+
+def grant_differences(spec: Spec, old: Any, new: Any) -> list[tuple[str, str, str]]:
+    """(what may be done, how far before, how far after) of the grants of a role; nothing for any other JSON."""
+    if spec is not specs(AccessRole)["grants"]:
+        return []
+    before, after = old or {}, new or {}
+    count = sum(len(verbs) for verbs in after.values())
+    if not before and count > MOST_NEW_GRANTS:  # a declared role says how many; its own page says which
+        return [(tr(spec.label), "", ngettext("%(num)d grant", "%(num)d grants", count))]
+    found = []
+    for name, model in registries().items():
+        admin: Admin = model.__admin__
+        told = [held.get(name, {}) for held in (before, after)]
+        for verb in dict.fromkeys([*told[0], *told[1]]):
+            was, will = (reach_words(held.get(verb)) for held in told)
+            if was != will:
+                what = gettext("%(registry)s: %(verb)s", registry=tr(admin.title), verb=verb_label(admin, verb))
+                found.append((what, was, will))
+    return found
+
+
+def reach_words(name: str | None) -> str:
+    return tr(REACHES[Reach[name]]) if name is not None and name in Reach.__members__ else ""
 
 
 def _boolean(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell:
@@ -302,6 +335,7 @@ def difference_lines(model: type[Any] | None, changes: Mapping[str, Any]) -> lis
     for name, (old, new) in changes.items():
         spec = known.get(name)
         if spec is not None and spec.kind == "json":
+            lines += [labelled(what, f"{a or '—'} → {b or '—'}") for what, a, b in grant_differences(spec, old, new)]
             continue
         label = tr(spec.label) if spec else name
         before, after = (said(spec, v) for v in (old, new))

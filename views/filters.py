@@ -158,7 +158,8 @@ class Filter:
         """What the row of a reference is called; its number where the person may not see it."""
         if text == "me" and self.spec.target is Account:
             return str(gettext("me"))
-        if self.spec.kind != "reference" or self.spec.target is None:
+        target = getattr(self.spec.target, "__admin__", None)
+        if self.spec.kind != "reference" or target is None or s.scope.reading(target.name) is None:
             return text
         try:
             row = s.get(self.spec.target, parse(self.spec, text))

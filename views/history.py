@@ -11,6 +11,7 @@ from typing import Any
 
 from flask import g
 from sqlalchemy import ColumnElement, func, inspect, select
+from sqlalchemy.orm import aliased
 from sqlalchemy.orm.attributes import set_committed_value
 
 from forms.convert import Spec, specs
@@ -30,13 +31,14 @@ MOST_COMPARED = 10_000
 
 @dataclass(frozen=True)
 class Past:
-    """One Event as it is told: who (a name, "" for the system), when, what, and the stored differences."""
+    """One Event as it is told: who (a name, "" for the system), for whom, when, what, and the stored differences."""
 
     seq: int
     at: datetime
     kind: EventKind
     action: str | None
     who: str
+    behalf: str
     batch: str | None
     changes: Mapping[str, Any]
 
@@ -67,22 +69,19 @@ def past_of(row: Any, *, page: int = 1, size: int = PAGE) -> list[Past]:
     """
     if not tells_past(row):
         return []
+    absent = aliased(Account)
+    names = [func.coalesce(a.last_name + func.coalesce(a.first_name, ""), "") for a in (Account, absent)]
     found = db().execute(
-        select(
-            Event.seq, Event.at, Event.kind, Event.action, Account.last_name, Account.first_name, Event.batch,
-            Event.changes,
-        )
+        select(Event.seq, Event.at, Event.kind, Event.action, *names, Event.batch, Event.changes)
         .outerjoin(Account, Account.id == Event.actor_id)
+        .outerjoin(absent, absent.id == Event.on_behalf_of_id)
         .where(about(row))
         .order_by(Event.seq.desc())
         .limit(size)
         .offset((page - 1) * size),
         execution_options={UNSCOPED: True},
-    )  # fmt: skip
-    return [
-        Past(seq, at, kind, action, f"{last or ''}{first or ''}", batch, changes)
-        for seq, at, kind, action, last, first, batch, changes in found
-    ]
+    )
+    return [Past(*told) for told in found]
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,10 @@ def differences(model: type[Any], changes: Mapping[str, Any]) -> list[Difference
     known = specs(model)
     for name, (old, new) in changes.items():
         spec = known.get(name)
-        if spec is None or spec.kind == "json":
+        if spec is None:
+            continue
+        if spec.kind == "json":
+            found += [Difference(*parts) for parts in display.grant_differences(spec, old, new)]
             continue
         before, after = display.said(spec, old), display.said(spec, new)
         found.append(Difference(display.tr(spec.label), before, after, marks(before, after)))

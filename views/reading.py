@@ -13,10 +13,12 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import aliased, undefer
 
 from forms.convert import UNSTORABLE, iso_day, specs
+from models.account import Account
 from models.declare import Admin, Role
 from models.saved_view import LAYOUT, SavedView
 from models.search import search
 from models.tree import is_tree
+from models.why import verdicts
 from models.write import save
 from rules.normalise import clean
 from views import blocks, display
@@ -24,7 +26,7 @@ from views.display import gettext
 from views.history import PAGE, as_it_was, differences, past_of, prefetch, tells_past
 from views.listing import by_id, listing, whole
 from views.registry import PK, Registry, number
-from views.security import commit, db, demand, now
+from views.security import commit, db, demand, now, person_and_scope
 
 MOST_CHOICES = 20
 MOST_BRANCH = 500
@@ -136,15 +138,7 @@ class Reading(Registry):
         demand(self.admin.name, "show")
         row = self.row(pk, self.admin.field_names)
         tabs = blocks.tabs(row)
-        context: dict[str, Any] = {
-            "row": row,
-            "tabs": [t for t in tabs if t.admin.name not in self.admin.inline],
-            "tab": request.args.get("tab", ""),
-            "under": [t for n in self.admin.list_cells[0][1:] if (t := display.cell(row, n).text)],
-            "file": blocks.has_file(row),
-            "subject": display.subject_of(row),
-            "told": tells_past(row),
-        }
+        context = blocks.frame(row, tabs)
         if on := self.day_asked():
             return self.page("past.html", on=on, groups=self.groups_on(row, on), **context)
         if context["tab"] == "history" and context["told"]:
@@ -184,6 +178,24 @@ class Reading(Registry):
         if then is None:
             return None
         return [(grp.title, facts) for grp in self.admin.groups if (facts := blocks.facts(then, grp.names))]
+
+    @expose(f"/{PK}/access")
+    def access(self, pk: int) -> str:
+        """Who may do what with this row, and why: for those who look after roles."""
+        demand("roles", "show")
+        demand(self.admin.name, "show")
+        row = self.row(pk, self.admin.field_names)
+        asked = number(request.args.get("person", ""))
+        account = db().get(Account, asked) if asked is not None else None
+        somebody = person_and_scope(account.id) if account is not None else None
+        return self.page(
+            "access.html",
+            account=account,
+            somebody=somebody[0] if somebody else None,
+            verdicts=verdicts(*somebody, row) if somebody else [],
+            belongs=[display.cell(row, n).text for n in (self.admin.owner, *self.admin.departments) if n and n != "id"],
+            **blocks.frame(row, blocks.tabs(row)),
+        )
 
     @expose(f"/{PK}/file")
     def file(self, pk: int) -> Response:

@@ -24,7 +24,7 @@ from forms.convert import UNSTORABLE
 from models.access import Person, load_person, scope_of
 from models.account import Account
 from models.database import Database, is_busy
-from models.scope import ANONYMOUS, ScopedSession, everything
+from models.scope import ANONYMOUS, Scope, ScopedSession, everything
 from models.token import PREFIX, Token, is_to_note, living, note_use, scope_for
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,9 @@ class SecurityManager(FabSecurityManager):
 
     def has_access(self, permission_name: str, view_name: str) -> bool:
         person: Person | None = g.get("person")
-        return person is not None and (permission_name, view_name) in person.permissions
+        return person is not None and any(
+            (p, v) == (permission_name, view_name) for r, p, v in person.permissions if r in person.roles
+        )
 
     def is_item_public(self, permission_name: str, view_name: str) -> bool:
         return False
@@ -85,7 +87,14 @@ class SecurityManager(FabSecurityManager):
 def find_person(account_id: int) -> Person | None:
     """The active account with that id, in a session of its own."""
     with database().session(everything("sign-in")) as s:
-        return load_person(s, account_id)
+        return load_person(s, account_id, now())
+
+
+def person_and_scope(account_id: int) -> tuple[Person, Scope] | None:
+    """Who that is and how far a request of theirs would reach; None for nobody who may sign in."""
+    with database().session(everything("explanation")) as s:
+        person = load_person(s, account_id, now())
+        return (person, scope_of(person, s)) if person is not None else None
 
 
 def _stamped(identity: str) -> dict[str, str]:
@@ -187,7 +196,7 @@ def _by_token(secret: str) -> tuple[Person, Token]:
     """Owner and token of that secret. Tokens are for REST: on pages they are as good as none."""
     with database().session(everything("token")) as s:
         token = living(s, secret, now()) if request.path.startswith("/api/") else None
-        owner = load_person(s, token.owner_id) if token is not None else None
+        owner = load_person(s, token.owner_id, now()) if token is not None else None
     if token is None or owner is None:
         abort(_unauthorised())
     return owner, token

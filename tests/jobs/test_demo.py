@@ -52,7 +52,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     registries()
     database = Database(config.database)
     with database.session(everything("test"), write=True) as s:
-        sync(s)
+        sync(s, NOW)
         seed_calendar(s, NOW)
     database.dispose()
     return config.instance

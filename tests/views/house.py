@@ -412,7 +412,8 @@ class Knock:
     """One request. verbs: any of them opens the door; of_row: it is about one row, which must be in reach.
 
     about, pk: the registry of the id in it and that id, where it is not the route's own. answers: the statuses when
-    the door is open and the row in reach.
+    the door is open and the row in reach. explains: it tells why, which only those hear who look after
+    roles. to_read: the row has only to be seen for it.
     """
 
     method: str
@@ -424,6 +425,8 @@ class Knock:
     about: str = ""
     pk: int = 0
     answers: frozenset[int] = frozenset()
+    explains: bool = False
+    to_read: bool = False
 
 
 OK, MOVED, LARGE = frozenset({200}), frozenset({302}), frozenset({413})
@@ -485,12 +488,17 @@ def knocks(house: House, rule: Rule, pk: int, *, honest: bool) -> list[Knock]:
             *(Knock("GET", f"{page}{pk}?{part}", None, ("show",), True, answers=OK) for part in parts),
         ],
         "file": [Knock("GET", f"{page}{pk}/file", None, ("show",), True)],
+        # Besides, one must look after roles; nobody who does is kept from the row by its department.
+        "access": [
+            Knock("GET", f"{page}{pk}/access{q}", None, ("show",), True, explains=True)
+            for q in ("", "?person=1", f"?person={house.world.account('clerk')}", f"?person={NOBODYS_ID}")
+        ],
         "pick": [Knock("GET", f"{page}pick/{n}{q}", None, open_) for n in references for q in ("", "?q=鲤")]
         or [Knock("GET", f"{page}pick/nothing", None, open_)],
         "add": [
             Knock("GET", f"{page}new", None, ("add",), answers=OK),
             Knock("GET", f"{page}new?draft={new_draft}", None, ("add",), about="drafts", pk=new_draft, answers=OK),
-            Knock("GET", f"{page}new?copy={pk}", None, ("add",), True, answers=OK),
+            Knock("GET", f"{page}new?copy={pk}", None, ("add",), True, answers=OK, to_read=True),
             *(
                 Knock("GET", f"{page}new?{n}={theirs[to]}", None, ("add",), about=to, pk=theirs[to], answers=OK)
                 for n, to in references.items()
@@ -585,12 +593,12 @@ def expected(person: str, knock: Knock, admin: Admin, door: str = COOKIE) -> fro
     if person == "anonymous":
         return frozenset({401 if knock.api else 302})
     reach = reach_of(person, admin, *knock.verbs, door=door)
-    if reach is None:
+    if reach is None or (knock.explains and reach_of(person, registries()["roles"].__admin__, "show") is None):
         return frozenset({403})
     if not knock.of_row:
         return knock.answers or frozenset({200, 302, 422, 409} if knock.method == "POST" else {200, 404})
     if not sees(person, admin):
         return frozenset({404})
-    if admin.scoped and reach < NEED[person]:
+    if admin.scoped and reach < NEED[person] and not knock.to_read:
         return frozenset({403})
     return knock.answers or frozenset({200, 302, 422, 409, 404})

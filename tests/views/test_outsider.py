@@ -70,6 +70,16 @@ BY_HAND: dict[str, list[tuple[str, str, Any, set[int], set[int]]]] = {
         ("GET", "/account/password", None, {200}, {302}),
         ("POST", "/account/password", {"old": "x", "new": "y"}, {422}, {302}),
     ],
+    # 1: the first declared role; everybody who may read roles may read all of them.
+    "Matrix.table": [
+        ("GET", f"/matrix/{q}", None, {200, 403}, {302})
+        for q in ("", "?registry=cases&reach=own&verb=accept&changed=1")
+    ],
+    "Matrix.export": [("GET", "/matrix/export", None, {200, 403}, {302})],
+    "Matrix.role": [
+        ("GET", "/matrix/1", None, {200, 403}, {302}),
+        ("POST", "/matrix/1", {"cases.list": "all"}, {403}, {302}),
+    ],
     "Verify.show": [
         ("GET", "/verify/", None, {200}, {200}),
         ("GET", "/verify/AAAA-AAAA-AAAA-AAAA", None, {404}, {404}),

@@ -57,7 +57,7 @@ CODES: dict[str, str] = {
     "D039": "A clock names something other than a date and the list of lines that explain it.",
     # Life cycles and steps
     "D040": "The life cycle's field is no column of its enumeration of states.",
-    "D041": "No chain of moves leads from the first state to this one.",
+    "D041": "No chain of moves leads from the first state, or one that rows begin in, to this one.",
     "D042": "Two moves or actions, or two reminders, have one name.",
     "D043": "The name of a move or an action is no plain word, or is a verb or an address that every registry has.",
     "D044": "A step requires an answer that it does not ask for.",

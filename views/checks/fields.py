@@ -18,7 +18,20 @@ from views.checks.base import Declared, Mistake, known_specs, repeated
 ADDRESS_WORD = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 # First words of addresses that other pages have; a test holds them against the routes there are.
 TAKEN = frozenset(
-    {"login", "logout", "language", "account", "verify", "health", "find", "import", "static", "api", "security"}
+    {
+        "login",
+        "logout",
+        "language",
+        "account",
+        "matrix",
+        "verify",
+        "health",
+        "find",
+        "import",
+        "static",
+        "api",
+        "security",
+    }
 )
 EDITABLE = ("always", "new", "never")
 TEXTS = ("text", "long")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import inspect
-
 from forms.fields import editable
 from models.declare import Admin, Reach, Role
+from models.role import required_references
 from views.checks.base import Declared, Mistake, repeated
 
 READING = {"list", "show"}
@@ -59,16 +58,13 @@ def required(d: Declared) -> Iterator[Mistake]:
 
 def reach(d: Declared) -> Iterator[Mistake]:
     """A required reference to a registry with narrower reading would lose rows or give a silent None."""
-    admin, mapper = d.admin, inspect(d.model)
+    admin = d.admin
     for name, spec in d.specs.items():
         target = getattr(spec.target, "__admin__", None)
-        if spec.kind != "reference" or target is None:
-            continue
-        if target.scoped and not admin.scoped:
+        if spec.kind == "reference" and target is not None and target.scoped and not admin.scoped:
             sentence = f"it leads to {target.name}, whose rows belong to departments; so must these"
             yield d.wrong("D030", name, sentence)
-        if mapper.columns[name].nullable or not target.scoped or name in (*admin.departments, admin.owner):
-            continue
+    for name, target in required_references(d.model):
         for role in Role:
             own, theirs = reading(admin, role), reading(target, role)
             if own is None or theirs is Reach.all:

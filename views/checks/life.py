@@ -11,7 +11,7 @@ from rules.words import LabelEnum
 from views.checks.base import PLAIN_WORD, Declared, Mistake, repeated
 
 # Last words of addresses that every registry has; a test holds them against the routes there are.
-ROUTE_WORDS = frozenset({"new", "edit", "delete", "do", "pick", "views", "tree", "draft", "file", "history"})
+ROUTE_WORDS = frozenset({"new", "edit", "delete", "do", "pick", "views", "tree", "draft", "file", "history", "access"})
 STEP_TONES = ("main", "plain", "bad")
 STATE_TONES = ("ok", "warn", "bad", "info", "")
 FIGURE_TONES = ("bad", "warn", "")
@@ -33,6 +33,7 @@ def states(d: Declared) -> Iterator[Mistake]:
         ("life.initial", "it", (life.initial,)),
         ("life.steps", "it", life.steps),
         ("life.open_in", "it", life.open_in),
+        ("life.begun_in", "it", life.begun_in),
         ("life.tones", "it", tuple(life.tones or ())),
         *(("life.moves", f"move {m.name!r}", (*m.sources, m.target)) for m in life.moves),
     ]
@@ -46,7 +47,7 @@ def states(d: Declared) -> Iterator[Mistake]:
 
 def unreached(d: Declared) -> list[LabelEnum]:
     assert d.life is not None
-    reached, before = {d.life.initial}, 0
+    reached, before = {d.life.initial, *d.life.begun_in}, 0
     while len(reached) > before:
         before = len(reached)
         reached |= {m.target for m in d.life.moves if reached.intersection(m.sources)}

@@ -1,0 +1,202 @@
+"""Roles (I01): those that the declarations make, and those that administrators put together from declared grants.
+
+flask-appbuilder's ``ab_role`` says who holds a role; the row here says what it grants and how far. Of a declared role
+it keeps what ``sync`` wrote last, so that the matrix can tell what the declarations have changed since. A role that was
+made here is a choice among what is declared, and never more: what a declaration takes back, it loses at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.account import FabRole
+from models.base import Row, field
+from models.declare import VERBS, Admin, Grant, Group, MenuGroup, Page, Reach, Role
+from models.scope import READING
+from models.write import columns, target_of
+from rules.lifecycle import Lifecycle, Move
+from rules.words import N_, LabelEnum, Problem, Told
+
+# Registry → verb → name of the reach, as JSON holds it.
+Granted = Mapping[str, Mapping[str, str]]
+
+
+class RoleState(LabelEnum):
+    Declared = "declared", N_("Declared")
+    Made = "made", N_("Put together here")
+    Retired = "retired", N_("Retired")
+
+
+def declared(role: Role | None = None) -> dict[str, dict[str, Reach]]:
+    """Registry → verb → reach that *role* is granted by declaration; of all roles the widest for None."""
+    from models import registries
+
+    found: dict[str, dict[str, Reach]] = {}
+    for name, model in registries().items():
+        for grant in model.__admin__.grants:
+            if role is not None and grant.role is not role:
+                continue
+            verbs = found.setdefault(name, {})
+            for verb in grant.words:
+                verbs[verb] = max(verbs.get(verb, grant.reach), grant.reach)
+    return found
+
+
+def told_as(grants: Mapping[str, Mapping[str, Reach]]) -> dict[str, dict[str, str]]:
+    """As JSON keeps it."""
+    return {name: {verb: reach.name for verb, reach in verbs.items()} for name, verbs in grants.items() if verbs}
+
+
+def capped(grants: Granted) -> dict[str, dict[str, Reach]]:
+    """*grants* of a role made here, as far as the declarations go today."""
+    most = declared()
+    found: dict[str, dict[str, Reach]] = {}
+    for name, verbs in grants.items():
+        for verb, word in verbs.items():
+            if (limit := most.get(name, {}).get(verb)) is not None and word in Reach.__members__:
+                found.setdefault(name, {})[verb] = min(limit, Reach[word])
+    return found
+
+
+def reading(verbs: Mapping[str, Any]) -> Any:
+    """The widest reach of those verbs that read, or None."""
+    return max((verbs[v] for v in READING if v in verbs), default=None)
+
+
+def grant_problems(grants: Granted) -> Iterator[Problem]:
+    """What keeps *grants* from being a role: more than is declared, buttons on rows that nobody sees, rows whose
+    references lie out of sight."""
+    from models import registries
+
+    most = declared()
+    chosen = capped(grants)
+    for name, verbs in grants.items():
+        for verb, word in verbs.items():
+            limit = most.get(name, {}).get(verb)
+            if limit is None or word not in Reach.__members__ or Reach[word] > limit:
+                message = N_("No declared role grants “%(verb)s” of “%(registry)s” that far.")
+                yield Problem("grants", "beyond_declared", message, _said(registries(), name, verb))
+    for name, held in chosen.items():
+        admin: Admin = registries()[name].__admin__
+        own = reading(held)
+        if own is None or "show" not in held:
+            message = N_("“%(registry)s”: whoever does something there must be able to view the rows as well.")
+            yield Problem("grants", "needs_show", message, {"registry": admin.title})
+            continue
+        if len({held[v] for v in READING if v in held}) > 1:
+            message = N_("“%(registry)s”: list and view must reach equally far.")
+            yield Problem("grants", "uneven", message, {"registry": admin.title})
+        for _, target in required_references(registries()[name]):
+            theirs = reading(chosen.get(target.name, {}))
+            if theirs is None or (own > theirs and theirs is not Reach.all):
+                message = N_("“%(registry)s” leads to “%(target)s”, which must be readable at least as far.")
+                params = {"registry": admin.title, "target": target.title}
+                yield Problem("grants", "narrow_reference", message, params)
+
+
+def required_references(model: type[Any]) -> Iterator[tuple[str, Admin]]:
+    """(column, registry) of what every row of *model* leads to, besides what says to whom it belongs, where the rows
+    led to belong to somebody as well."""
+    admin: Admin = model.__admin__
+    for name, (column, _) in columns(model).items():
+        target = getattr(target_of(model, name), "__admin__", None) if column.foreign_keys else None
+        told = name in (*admin.departments, admin.owner)
+        if target is not None and target.scoped and not column.nullable and not told:
+            yield name, target
+
+
+def _said(known: Mapping[str, type[Any]], name: str, verb: str) -> dict[str, Any]:
+    admin: Admin | None = known[name].__admin__ if name in known else None
+    step = admin.step(verb) if admin else None
+    return {"registry": admin.title if admin else name, "verb": step.label if step else VERBS.get(verb, verb)}
+
+
+class AccessRole(Row):
+    __table_args__ = (UniqueConstraint("name"), UniqueConstraint("role_id"))
+
+    name: Mapped[str] = field(N_("Name"), String(60), editable="new")
+    purpose: Mapped[str | None] = field(N_("What it is for"), String(300))
+    second_factor: Mapped[bool] = field(
+        N_("Second factor required"),
+        default=False,
+        help=N_("People with this role must confirm each sign-in with a code from a device of their own."),
+    )
+    # By which a search finds a declared role: what it is called in the languages of the pages.
+    words: Mapped[str | None] = field(N_("Also called"), String(300), editable="never")
+    grants: Mapped[dict[str, Any] | None] = field(N_("Grants"), editable="never")
+    state: Mapped[RoleState] = field(N_("State"), editable="never", default=RoleState.Made)
+    role_id: Mapped[int | None] = mapped_column(ForeignKey("ab_role.id"))
+
+    role: Mapped[FabRole | None] = relationship(lambda: FabRole)
+
+    LABELS = {"called": N_("Name")}  # noqa: RUF012
+
+    @property
+    def called(self) -> Told | str:
+        found = next((r for r in Role if r.value == self.name), None)
+        return Told(found.label, {}) if found is not None else self.name
+
+    @staticmethod
+    def check(row: Any, now: datetime) -> Iterable[Problem]:
+        if row.state is RoleState.Declared:
+            return
+        if row.name in {r.value for r in Role}:
+            yield Problem("name", "duplicate", N_("There is already a row with this value."))
+        yield from grant_problems(row.grants or {})
+
+    @staticmethod
+    def settle(session: Any, row: Any, now: datetime) -> None:
+        """What flask-appbuilder's accounts are given: a role of that name."""
+        if row.role_id is None:
+            row.role = FabRole(name=row.name)
+            session.flush()
+
+
+AccessRole.__admin__ = Admin(
+    name="roles",
+    title=N_("Roles"),
+    one=N_("Role"),
+    menu=MenuGroup.System,
+    label="called",
+    cells="called/purpose state second_factor changed_at",
+    search="name words purpose",
+    filters="state second_factor",
+    order="id",
+    natural_key=("name",),
+    groups=(Group(N_("Basics"), "name purpose second_factor state"),),
+    check=AccessRole.check,
+    settle=AccessRole.settle,
+    related=("role-terms",),
+    pages=(Page(N_("What it may do"), "Matrix.role"),),
+    overviews=(Page(N_("Who may do what"), "Matrix.table", "list"),),
+    # A declared role changes with the product alone: it is neither retired nor given other grants.
+    life=Lifecycle(
+        states=RoleState,
+        initial=RoleState.Made,
+        begun_in=(RoleState.Declared,),
+        tones={RoleState.Declared: "info", RoleState.Made: "ok", RoleState.Retired: "bad"},
+        moves=(
+            Move(
+                "retire",
+                N_("Retire"),
+                (RoleState.Made,),
+                RoleState.Retired,
+                confirm=N_("It grants nothing any more to whoever holds it."),
+                tone="bad",
+                bulk=False,
+            ),
+            Move("restore", N_("Take up again"), (RoleState.Retired,), RoleState.Made, bulk=False),
+        ),
+    ),
+    grants=(
+        Grant(Role.Administrator, "list show add edit retire restore", Reach.all),
+        Grant(Role.Auditor, "list show", Reach.all),
+    ),
+    add_label=N_("Put a role together"),
+    weight=13,
+)

@@ -1,0 +1,81 @@
+"""What holds for a time only: from one day to another, both included, in Asia/Shanghai; ended earlier by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, time
+from typing import Any
+
+from sqlalchemy import ColumnElement, String, and_, select
+from sqlalchemy.orm import Mapped
+
+from models.base import Row, field
+from models.scope import ScopedSession
+from models.workflow import move
+from rules.deadlines import SHANGHAI, local_day
+from rules.lifecycle import Lifecycle, Move
+from rules.words import N_, LabelEnum, Problem
+
+LONGEST_DAYS = 366
+MORNING = time(8, 30)
+
+
+class TermState(LabelEnum):
+    Agreed = "agreed", N_("Agreed")
+    Ended = "ended", N_("Ended")
+
+
+class Term(Row):
+    __abstract__ = True
+
+    from_day: Mapped[date] = field(N_("From"), editable="new", sort_order=50)
+    until_day: Mapped[date] = field(N_("Until"), help=N_("This day is the last one."), sort_order=51)
+    reason: Mapped[str | None] = field(N_("Reason"), String(200), sort_order=52)
+    state: Mapped[TermState] = field(N_("State"), editable="never", default=TermState.Agreed, sort_order=53)
+
+
+def running(term: type[Term], today: Any) -> ColumnElement[bool]:
+    """Does *term* hold on *today*? Asked of the days themselves: no job has to begin or end anything in time."""
+    return and_(term.state == TermState.Agreed, term.from_day <= today, term.until_day >= today)
+
+
+def day_problems(row: Any, now: datetime) -> Iterable[Problem]:
+    """Rules of the days alone; *row* is new or edited."""
+    if row.until_day < row.from_day:
+        yield Problem("until_day", "order", N_("The end lies before the beginning."))
+    elif (row.until_day - row.from_day).days >= LONGEST_DAYS:
+        yield Problem("until_day", "too_long", N_("At most one year."))
+    elif row.id is None and row.until_day < local_day(now):
+        yield Problem("until_day", "past", N_("This lies in the past."))
+
+
+def morning(day: date) -> datetime:
+    return datetime.combine(day, MORNING, SHANGHAI)
+
+
+def life(confirm: str) -> Lifecycle:
+    """Agreed until it is ended; what has ended stays on record and is edited no more."""
+    return Lifecycle(
+        states=TermState,
+        initial=TermState.Agreed,
+        open_in=(TermState.Agreed,),
+        tones={TermState.Agreed: "ok", TermState.Ended: "info"},
+        moves=(Move("end", N_("End"), (TermState.Agreed,), TermState.Ended, sets=_ended, confirm=confirm, tone="bad"),),
+    )
+
+
+def _ended(row: Any, given: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
+    """The last day is the day of the move, as far as it had begun; what never began keeps its days."""
+    today = local_day(now)
+    return {"until_day": today} if row.from_day <= today <= row.until_day else {}
+
+
+def end_past(s: ScopedSession, term: type[Term], now: datetime) -> int:
+    """Close what has run out, so that lists say so; returns how many. Nothing was granted since its last day."""
+    over = select(term).where(term.state == TermState.Agreed, term.until_day < local_day(now)).limit(500)
+    rows = [*s.scalars(over)]
+    for row in rows:
+        problems = move(s, row, "end", now=now)
+        if problems.errors:
+            raise RuntimeError(f"{row}: {problems}")
+    return len(rows)
