@@ -150,11 +150,10 @@ class AccessRole(Row):
         yield from grant_problems(row.grants or {})
 
     @staticmethod
-    def settle(session: Any, row: Any, now: datetime) -> None:
+    def derive(session: Any, row: Any, actor: int | None, now: datetime) -> None:
         """What flask-appbuilder's accounts are given: a role of that name."""
-        if row.role_id is None:
+        if row.role is None and row.name:
             row.role = FabRole(name=row.name)
-            session.flush()
 
 
 AccessRole.__admin__ = Admin(
@@ -170,7 +169,7 @@ AccessRole.__admin__ = Admin(
     natural_key=("name",),
     groups=(Group(N_("Basics"), "name purpose second_factor state"),),
     check=AccessRole.check,
-    settle=AccessRole.settle,
+    derive=AccessRole.derive,
     related=("role-terms",),
     pages=(Page(N_("What it may do"), "Matrix.role"),),
     overviews=(Page(N_("Who may do what"), "Matrix.table", "list"),),

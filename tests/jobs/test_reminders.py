@@ -15,6 +15,7 @@ from jobs.outbox import Worker
 from jobs.reminders import plain
 from models.case import Case, CaseState
 from models.database import Database
+from models.delegation import Delegation
 from models.message import Message, MessageState
 from models.outbox import Outbox, OutboxState, claim
 from models.scope import everything
@@ -164,6 +165,22 @@ def test_nobody_to_tell(
     worker.run_due()
     assert outbox()[f"remind.cases.notice:{orphan.id}"] is OutboxState.Dropped
     assert len(messages()) == 3
+
+
+def test_whoever_stands_in_is_reminded_as_well(
+    worker: Worker, clock: Clock, database: Database, world: World, messages: Any
+) -> None:
+    days = {"from_day": date(2026, 6, 24), "until_day": date(2026, 6, 24)}
+    with database.session(everything("test"), write=True) as s:
+        told = {"owner_id": world.account("clerk"), "deputy_id": world.account("colleague")}
+        assert not save(s, Delegation(), {**told, **days}, now=NOW).errors
+    clock.moment = WARNING
+    assert [worker.run_due() for _ in range(2)] == [4, 0]
+    case = world.case("申请人红鲤")
+    about = [m.recipient_id for m in messages() if (m.subject_type, m.subject_id) == ("cases", case)]
+    assert sorted(about) == sorted(world.account(n) for n in ("clerk", "colleague"))
+    begun = [m for m in messages() if m.subject_type == "delegations"]
+    assert [(m.recipient_id, m.params["owner"]) for m in begun] == [(world.account("colleague"), "王鲤")]
 
 
 def test_the_reader_alone_sees_it(worker: Worker, clock: Clock, world: World, opened: Any) -> None:

@@ -52,6 +52,8 @@ def _said(d: Declared) -> Iterator[tuple[str, str | None]]:
     yield from (("title", admin.title), ("one", admin.one), ("add_label", admin.add_label))
     yield from (("groups", group.title) for group in admin.groups)
     yield from (("clocks", clock.title) for clock in admin.clocks)
+    yield from (("pages", page.label) for page in admin.pages)
+    yield from (("overviews", page.label) for page in admin.overviews)
     yield from (("reminders", reminder.text) for reminder in admin.reminders)
     yield from (("desk.figures", figure.label) for figure in admin.desk.figures)
     for block in admin.desk.blocks:
