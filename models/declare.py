@@ -51,7 +51,7 @@ class MenuGroup(LabelEnum):
 class Grant:
     """What a role may do with a registry, and how far: ``Grant(Role.Clerk, "list show add", Reach.own)``.
 
-    can: the words list show add edit delete import, and names of moves or actions.
+    can: the words list show add edit delete import reveal, and names of moves or actions.
     """
 
     role: Role
@@ -256,4 +256,4 @@ class Admin:
         return next((step for step in self.steps if step.name == name), None)
 
 
-STANDARD_VERBS = ("list", "show", "add", "edit", "delete", "import")
+STANDARD_VERBS = ("list", "show", "add", "edit", "delete", "import", "reveal")

@@ -13,7 +13,9 @@ from werkzeug.datastructures import MultiDict
 
 from forms.convert import Spec, specs
 from models import registries
+from models.base import personal_fields
 from models.declare import Action, Admin
+from models.event import REVEAL
 from models.workflow import can
 from rules.lifecycle import Move
 from views import display
@@ -35,11 +37,23 @@ class Button:
     asks: bool
 
 
-def facts(row: Any, names: Sequence[str]) -> list[tuple[Spec, display.Cell]]:
+def facts(row: Any, names: Sequence[str], *, masked: bool = True) -> list[tuple[Spec, display.Cell]]:
     """What the section says; fields that only rules fill in stay away until they are filled."""
     known = specs(type(row))
-    cells = [(known[n], display.cell(row, n)) for n in names]
+    cells = [(known[n], display.cell(row, n, masked=masked)) for n in names]
     return [(spec, c) for spec, c in cells if c.text or c.lines or spec.info.editable != "never"]
+
+
+def personal(row: Any) -> list[str]:
+    """The personal fields of *row* that hold something and that its pages show."""
+    admin: Admin = type(row).__admin__
+    shown = admin.field_names
+    return [n for n in personal_fields(type(row)) if n in shown and getattr(row, n) not in (None, "")]
+
+
+def hidden(row: Any) -> list[str]:
+    """Those of them that this person sees masked and may look at in full."""
+    return personal(row) if g.scope.covers(REVEAL, row) else []
 
 
 def buttons(row: Any) -> list[Button]:
