@@ -457,7 +457,7 @@ def permissions_as_declared(hall: Hall) -> None:
         held.setdefault(role, set()).add(permission.removeprefix("can_"))
     declared = {grant.role.value: set(grant.words) for grant in hall.model("reports").__admin__.grants}
     assert held == declared
-    assert declared["clerk"] == {"list", "show", "add", "edit", "take_up", "reply"}
+    assert declared["clerk"] == {"list", "show", "add", "edit", "reveal", "take_up", "reply"}
 
 
 def recorded_without_a_gap(hall: Hall) -> None:
