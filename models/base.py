@@ -23,6 +23,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     TypeDecorator,
+    inspect,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, declared_attr, mapped_column
 
@@ -92,10 +93,10 @@ def field(
     """Declare a column together with what people see of it.
 
     label, help: message ids. editable: ``always``, ``new`` (only while the row is made) or ``never`` (set by
-    rules alone). personal: shown masked in lists and logs. lines: height of the input. minimum, maximum: bounds
-    of a number. due: the states in which this date is a running limit, shown as working days left.
-    message: the text may be a message id, read in the reader's language. Whether it is required follows from the
-    annotation: ``Mapped[str]`` is, ``Mapped[str | None]`` is not.
+    rules alone). personal: shown masked until somebody whose verb is ``reveal`` asks for it. lines: height of the
+    input. minimum, maximum: bounds of a number. due: the states in which this date is a running limit, shown as
+    working days left. message: the text may be a message id, read in the reader's language. Whether it is required
+    follows from the annotation: ``Mapped[str]`` is, ``Mapped[str | None]`` is not.
     """
     info = Info(label, help, editable, personal, lines, minimum, maximum, due, message)
     first = () if type_ is None else (type_,)
@@ -168,3 +169,9 @@ def info_of(column: Any) -> Info | None:
     """The declaration of a column, or None for one that people never see."""
     found: Info | None = column.info.get("field")
     return found
+
+
+def personal_fields(model: type[Any]) -> tuple[str, ...]:
+    """The columns of *model* that are declared personal, in declared order."""
+    told = [(prop.key, info_of(prop.columns[0])) for prop in inspect(model).column_attrs]
+    return tuple(name for name, info in told if info is not None and info.personal)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 
@@ -25,7 +25,10 @@ class Database:
         self.url = make_url(url)
         if self.url.get_backend_name() == "postgresql" and self.url.get_driver_name() != "psycopg":
             self.url = self.url.set(drivername="postgresql+psycopg")
-        self.engine: Engine = create_engine(self.url, pool_pre_ping=not self.is_sqlite, **options)
+        # What stands in rows must not get into logs by way of an error: parameters hidden here, details below.
+        options = {"hide_parameters": True, "pool_pre_ping": not self.is_sqlite, **options}
+        self.engine: Engine = create_engine(self.url, **options)
+        event.listen(self.engine, "handle_error", _without_details)
         if self.is_sqlite:
             event.listen(self.engine, "connect", _on_connect)
             event.listen(self.engine, "begin", _on_begin)
@@ -78,6 +81,17 @@ def is_busy(error: OperationalError) -> bool:
     """Another writer held the database too long (SQLite), or the two got in each other's way (PostgreSQL)."""
     state = getattr(error.orig, "sqlstate", None)
     return "database is locked" in str(error.orig) or state in {"40001", "40P01"}
+
+
+def _without_details(context: ExceptionContext) -> None:
+    """PostgreSQL's details repeat the whole row ("Failing row contains …"); which rule broke is said before them."""
+    error, wrapped = context.original_exception, context.sqlalchemy_exception
+    first = getattr(getattr(error, "diag", None), "message_primary", None)
+    if first is None:
+        return
+    whole, error.args = str(error), (first,)
+    if wrapped is not None and wrapped.args:
+        wrapped.args = (str(wrapped.args[0]).replace(whole, first), *wrapped.args[1:])
 
 
 def _on_connect(connection: Any, _record: Any) -> None:

@@ -60,7 +60,7 @@ class MenuGroup(LabelEnum):
 class Grant:
     """What a role may do with a registry, and how far: ``Grant(Role.Clerk, "list show add", Reach.own)``.
 
-    can: the words list show add edit delete import, and names of moves or actions.
+    can: the words list show add edit delete import reveal, and names of moves or actions.
     """
 
     role: Role
@@ -287,5 +287,6 @@ VERBS: Mapping[str, str] = {
     "edit": N_("Edit"),
     "delete": N_("Delete"),
     "import": N_("Import"),
+    "reveal": N_("Look at personal data in full"),
 }
 STANDARD_VERBS = tuple(VERBS)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC, date, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -15,11 +16,16 @@ from sqlalchemy import BigInteger, Index, String, UniqueConstraint, event, selec
 from sqlalchemy.orm import Mapped, Mapper, ORMExecuteState, Session, relationship
 
 from models.account import Account
-from models.base import Moment, Table, field, ref
+from models.base import Moment, Table, field, personal_fields, ref
 from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
 from models.department import Department
 from models.scope import UNSCOPED, ScopedSession
+from rules.identifiers import mask_identifier
 from rules.words import N_, LabelEnum, Told
+
+REVEAL = "reveal"
+# Somebody at work on a row looks again and again: one Event tells of all these looks.
+LOOKS_ARE_ONE = timedelta(minutes=10)
 
 
 class EventKind(LabelEnum):
@@ -64,7 +70,7 @@ class Event(Table):
         label="subject_label",
         cells="subject_label/subject_type kind/action at actor_id",
         search="subject_label",
-        filters="kind subject_type",
+        filters="kind action subject_type",
         order="-id",
         departments=("department_id",),
         groups=(
@@ -136,7 +142,10 @@ def record(
     action: str | None = None,
     changes: dict[str, Any] | None = None,
 ) -> Event:
-    """Append one Event about *row*, which has been flushed and so has its id."""
+    """Append one Event about *row*, which has been flushed and so has its id.
+
+    Personal values stand masked in it: Events are never removed, and what the hash is made of could be guessed from it.
+    """
     admin: Admin = type(row).__admin__
     last = session.execute(
         select(Event.seq, Event.hash)
@@ -158,13 +167,38 @@ def record(
         at=now,
         kind=kind,
         action=action,
-        changes={k: [plain(a), plain(b)] for k, (a, b) in (changes or {}).items()},
+        changes=told_of(type(row), changes or {}),
         batch=session.info.get("batch"),
         previous_hash=last.hash if last else None,
     )
     told.hash = told.digest()
     session.add(told)
     return told
+
+
+def told_of(model: type[Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Differences as an Event keeps them: plain, and the personal ones masked."""
+    hidden = personal_fields(model)
+    kept = {name: [plain(value) for value in pair] for name, pair in changes.items()}
+    return {name: [masked(v) for v in pair] if name in hidden else pair for name, pair in kept.items()}
+
+
+def masked(value: Any) -> Any:
+    """What an Event says of a personal value; masking it twice changes nothing."""
+    return value and mask_identifier(str(value))
+
+
+def looked_lately(session: Session, row: Any, now: datetime) -> bool:
+    """Is a look of this person at the personal data of *row* on record for the last minutes?"""
+    admin: Admin = type(row).__admin__
+    look = (
+        select(Event.id)
+        .where(Event.subject_type == admin.name, Event.subject_id == row.id, Event.action == REVEAL)
+        .where(Event.actor_id == session.info["scope"].actor, Event.at > now - LOOKS_ARE_ONE)
+        .limit(1)
+    )
+    # Whether it counts does not hang on which Events this person may read.
+    return session.execute(look, execution_options={UNSCOPED: True}).first() is not None
 
 
 def called(label: Any) -> str:

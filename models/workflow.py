@@ -1,4 +1,4 @@
-"""The one door for a change of state, and for declared actions."""
+"""The one door for a change of state, for declared actions, and for looks at personal data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from models.base import Row
 from models.declare import Action, Admin, Todo
-from models.event import EventKind, record
+from models.event import REVEAL, EventKind, looked_lately, record
 from models.outbox import Outbox, post
 from models.scope import ScopedSession
 from models.write import _stale, assign, attempt, column_problems, differences, snapshot, stamp, stays_in_reach
@@ -107,6 +107,25 @@ def act(
         return found
 
     return attempt(session, row, change), answer[0]
+
+
+def reveal(session: ScopedSession, row: Any, *, now: datetime) -> Problems:
+    """Put on record that this person looks at the personal data of *row* in full; the row stays as it is.
+
+    Looks of one person at one row within ten minutes (``LOOKS_ARE_ONE``) make one Event. The caller shows nothing
+    before it has committed.
+    """
+    session.scope.demand(REVEAL, row)
+
+    def change() -> Problems:
+        if not looked_lately(session, row, now):
+            record(session, row, EventKind.Done, now, action=REVEAL)
+            session.flush()
+        return Problems()
+
+    found = attempt(session, row, change)
+    # Somebody else told about the row in the same moment: a look contradicts nothing, so it is told behind that.
+    return attempt(session, row, change) if found.errors else found
 
 
 def _hand_over(session: ScopedSession, posted: Outbox) -> None:

@@ -121,6 +121,24 @@ $$("form[data-form]").forEach((form) => {
 });
 document.getElementById("problems")?.focus();
 
+// Personal values stay masked until somebody asks for them; the answer takes their place, the look is on record. On a
+// form it stands beside its input, which keeps what is typed there. Without scripts the answer is a page.
+document.addEventListener("submit", async (event) => {
+  const form = event.target.closest("form[data-reveal]");
+  if (!form) return;
+  event.preventDefault();
+  const button = event.submitter, note = form.querySelector("[role=status]");
+  const answer = await fetch(form.action, { method: "POST", headers: { Accept: "application/json" }, body: new URLSearchParams(new FormData(form)) }).catch(() => null);
+  if (!answer?.ok || answer.redirected) { form.submit(); return; } // whatever went wrong is said by a page
+  const told = await answer.json();
+  $$("[data-personal]").forEach((place) => {
+    const value = told.values[place.dataset.personal];
+    if (value && (!button?.value || button.value === place.dataset.personal)) place.textContent = value;
+  });
+  button?.remove();
+  if (note) { note.textContent = told.note; note.focus(); } else document.getElementById(`f-${button?.value}`)?.focus();
+});
+
 // One search over everything, with suggestions as one types.
 $$("form[data-everywhere]").forEach((form) => {
   const input = form.querySelector("input"), panel = form.querySelector(".panel");

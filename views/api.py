@@ -16,11 +16,13 @@ from flask_appbuilder.api import BaseApi, expose
 from werkzeug.exceptions import HTTPException
 
 from forms.convert import BadValue, from_json, specs, to_json
+from forms.masks import half_masked, is_mask, mask
+from models.base import personal_fields
 from models.declare import Action, Admin
+from models.event import REVEAL
 from models.replay import NO_ROW, Replay, claim, fingerprint
-from models.workflow import act, move
+from models.workflow import act, move, reveal
 from models.write import remove, save
-from rules.identifiers import mask_identifier
 from rules.words import N_, Problem, Problems
 from views import api_spec, blocks, display
 from views.filters import filters
@@ -76,7 +78,7 @@ class RegistryApi(BaseApi):
         found = listing(db(), self.model, request.args, now(), fields=names)
         if found.problems:
             raise refuse(found.problems)
-        rows = [self.told(row, names, masked=True) for row in found.rows]
+        rows = [self.told(row, names) for row in found.rows]
         return jsonify(
             {
                 "rows": rows,
@@ -133,7 +135,7 @@ class RegistryApi(BaseApi):
         row = self.row(pk)
         given = body()
         version = self.asked_version(given)
-        values = self.values({k: v for k, v in given.items() if k != "version"})
+        values = self.values({k: v for k, v in given.items() if k != "version"}, row)
         problems = save(db(), row, values, now=now(), expected_version=version)
         return self.done(row, problems, 200)
 
@@ -150,6 +152,17 @@ class RegistryApi(BaseApi):
         commit()
         return "", 204
 
+    @expose(f"/{PK}/reveal", methods=("POST",))
+    def reveal(self, pk: int) -> Any:
+        """The personal fields in full, once it is on record who looks at them."""
+        demand(self.admin.name, REVEAL)
+        row = self.row(pk)
+        if problems := reveal(db(), row, now=now()):
+            raise refuse(problems)
+        commit()
+        known = specs(self.model)
+        return jsonify({"row": {n: to_json(known[n], getattr(row, n)) for n in personal_fields(self.model)}})
+
     @expose(f"/{PK}/<action>", methods=("POST",))
     def do(self, pk: int, action: str) -> Any:
         step = self.admin.step(action)
@@ -159,7 +172,7 @@ class RegistryApi(BaseApi):
         row = self.row(pk)
         given = body()
         version = self.asked_version(given)
-        values = self.values({k: v for k, v in given.items() if k != "version"})
+        values = self.values({k: v for k, v in given.items() if k != "version"}, row)
         if isinstance(step, Action):
             problems, answer = act(db(), row, step, now=now(), given=values, expected_version=version)
         else:
@@ -199,14 +212,22 @@ class RegistryApi(BaseApi):
             raise ApiProblem(422, one("version", "required", N_("Say which version of the row you read.")))
         return version
 
-    def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        known = specs(self.model)
+    def values(self, given: Mapping[str, Any], row: Any = None) -> dict[str, Any]:
+        """Typed values of what was sent. row: what it is about; the mask of a personal value leaves that as it is."""
+        known, personal = specs(self.model), personal_fields(self.model) if row is not None else ()
         found: dict[str, Any] = {}
         problems = Problems()
         for name, value in given.items():
             if name not in known:
                 problems.append(Problem(name[:60], "unknown_field", N_("There is no such field.")))
                 continue
+            if name in personal and isinstance(value, str):
+                if is_mask(known[name], getattr(row, name), value):
+                    found[name] = getattr(row, name)
+                    continue
+                if problem := half_masked(known[name], getattr(row, name), value):
+                    problems.append(problem)
+                    continue
             try:
                 found[name] = from_json(known[name], value)
             except BadValue as error:
@@ -215,17 +236,15 @@ class RegistryApi(BaseApi):
             raise refuse(problems)
         return found
 
-    def told(self, row: Any, names: Iterable[str] | None = None, *, masked: bool = False) -> dict[str, Any]:
-        """*row* as JSON, whole or by *names*. Personal fields are in full only for who may edit it, as on the pages."""
-        masked = masked or not g.scope.covers("edit", row)
+    def told(self, row: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
+        """*row* as JSON, whole or by *names*; personal fields are masked for everybody, as on the pages."""
         known = specs(self.model)
         data = {"id": row.id}
         for name in known if names is None else names:
             value = to_json(known[name], getattr(row, name))
             if name == "changes":
                 value = display.masked_changes(row.subject_type, value)
-            personal = masked and known[name].info.personal and isinstance(value, str)
-            data[name] = mask_identifier(value) if personal else value
+            data[name] = mask(known[name], value) if value and known[name].info.personal else value
         return data
 
     def done(self, row: Any, problems: Problems, status: int, extra: Mapping[str, Any] | None = None) -> Any:

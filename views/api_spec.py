@@ -18,6 +18,7 @@ from typing import Any
 from apispec import APISpec
 
 from forms.convert import Spec, json_schema, specs
+from models.base import personal_fields
 from models.declare import Admin
 from views.filters import Filter
 from views.listing import LARGEST_PAGE, sortable
@@ -30,6 +31,7 @@ SHARED = (
     "models.workflow",
     "rules.lifecycle",
     "forms.convert",
+    "forms.masks",
     "views.filters",
     "views.listing",
     "views.api",
@@ -223,6 +225,15 @@ def describe(spec: APISpec, model: type[Any], base: str, gone: Collection[str]) 
         ),
     }
     known = specs(model)
+    full = {"row": row_schema({n: known[n] for n in personal_fields(model)}, {})}
+    routes["reveal"] = (
+        f"{single}/reveal",
+        "post",
+        {
+            "summary": "The personal fields in full; who looks at them is put on record",
+            "responses": {"200": described({"type": "object", "properties": full})},
+        },
+    )
     for step in admin.steps:
         schema = row_schema({n: known[n] for n in step.asks}, {})
         needed = list(step.requires)
@@ -245,6 +256,8 @@ def _schemas(spec: APISpec, model: type[Any]) -> None:
     admin: Admin = model.__admin__
     known = specs(model)
     read = row_schema(known, {})
+    for n in personal_fields(model):
+        read["properties"][n]["description"] += " (masked; in full by reveal)"
     read["properties"] = {"id": {"type": "integer", "format": "int64"}, **read["properties"]}
     spec.components.schema(model.__name__, {**read, "required": ["id"]})
     for suffix, new in (("New", True), ("Change", False)):
@@ -255,6 +268,9 @@ def _schemas(spec: APISpec, model: type[Any]) -> None:
         }
         schema = row_schema(open_, open_ if new else {})
         if not new:
+            for n in personal_fields(model):
+                if n in schema["properties"]:
+                    schema["properties"][n]["description"] += " (the masked text, sent back, leaves it as it is)"
             schema["properties"]["version"] = {**NUMBER, "description": "The version of the row that you read."}
             schema["required"] = ["version"]
         spec.components.schema(f"{model.__name__}{suffix}", schema)

@@ -13,7 +13,9 @@ from werkzeug.datastructures import MultiDict
 
 from forms.convert import Spec, specs
 from models import registries
+from models.base import personal_fields
 from models.declare import Action, Admin
+from models.event import REVEAL
 from models.workflow import can
 from rules.lifecycle import Move
 from views import display
@@ -35,11 +37,23 @@ class Button:
     asks: bool
 
 
-def facts(row: Any, names: Sequence[str]) -> list[tuple[Spec, display.Cell]]:
+def facts(row: Any, names: Sequence[str], *, masked: bool = True) -> list[tuple[Spec, display.Cell]]:
     """What the section says; fields that only rules fill in stay away until they are filled."""
     known = specs(type(row))
-    cells = [(known[n], display.cell(row, n)) for n in names]
+    cells = [(known[n], display.cell(row, n, masked=masked)) for n in names]
     return [(spec, c) for spec, c in cells if c.text or c.lines or spec.info.editable != "never"]
+
+
+def personal(row: Any) -> list[str]:
+    """The personal fields of *row* that hold something and that its pages show."""
+    admin: Admin = type(row).__admin__
+    shown = admin.field_names
+    return [n for n in personal_fields(type(row)) if n in shown and getattr(row, n) not in (None, "")]
+
+
+def hidden(row: Any) -> list[str]:
+    """Those of them that this person sees masked and may look at in full."""
+    return personal(row) if g.scope.covers(REVEAL, row) else []
 
 
 def buttons(row: Any) -> list[Button]:
@@ -88,12 +102,14 @@ def clocks(row: Any) -> list[dict[str, Any]]:
     return found
 
 
-def frame(row: Any, tabs: Sequence[Tab]) -> dict[str, Any]:
+def frame(row: Any) -> dict[str, Any]:
     """What every page about one row begins with (templates/row.html)."""
     admin: Admin = type(row).__admin__
+    every = tabs(row)
     return {
         "row": row,
-        "tabs": [t for t in tabs if t.admin.name not in admin.inline],
+        "every": every,
+        "tabs": [t for t in every if t.admin.name not in admin.inline],
         "tab": request.args.get("tab", ""),
         "under": [t for n in admin.list_cells[0][1:] if (t := display.cell(row, n).text)],
         "file": has_file(row),

@@ -15,7 +15,9 @@ from flask_babel import format_date, format_datetime, get_translations
 import notices
 from forms.convert import Spec, specs
 from models import registries
+from models.base import personal_fields
 from models.declare import REACHES, VERBS, Admin, Reach, Role
+from models.event import REVEAL, masked
 from models.letter import Letter
 from models.role import AccessRole
 from models.work_day import load_calendar
@@ -32,7 +34,7 @@ FILE_COLUMNS = {
     "region_code": N_("Region code"),
 }
 # What Events name that is neither a move nor a declared action.
-OTHER_ACTIONS = {"change_password": N_("Change password")}
+OTHER_ACTIONS = {REVEAL: N_("Looked at the personal data in full"), "change_password": N_("Change password")}
 MOST_NEW_GRANTS = 20
 PLACE = re.compile(r"%\(\w+\)[ds]")
 ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -270,6 +272,15 @@ def reach_words(name: str | None) -> str:
     return tr(REACHES[Reach[name]]) if name is not None and name in Reach.__members__ else ""
 
 
+def action_choices() -> list[tuple[str, str]]:
+    """(action, what it is called) of all that Events may tell of; each name of a word that several registries use."""
+    called: dict[str, list[str]] = {name: [tr(label)] for name, label in OTHER_ACTIONS.items()}
+    for model in registries().values():
+        for step in model.__admin__.steps:
+            called.setdefault(step.name, []).append(tr(step.label))
+    return [(name, gettext(" / ").join(dict.fromkeys(labels))) for name, labels in called.items()]
+
+
 def _boolean(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell:
     return Cell(gettext("Yes") if value else gettext("No"))
 
@@ -349,12 +360,11 @@ def labelled(label: str, value: str) -> str:
 
 
 def masked_changes(registry: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Differences of an Event about a row of *registry*, the personal ones masked: it says that they changed, the row
-    says to what."""
+    """Differences of an Event about a row of *registry*, the personal ones masked: they are stored so, but a field may
+    have been declared personal later."""
     model = registries().get(registry)
-    known = specs(model) if model is not None else {}
-    hidden = {name for name in changes if name in known and known[name].info.personal}
-    return {n: [v and mask_identifier(str(v)) for v in pair] if n in hidden else pair for n, pair in changes.items()}
+    hidden = personal_fields(model) if model is not None else ()
+    return {n: [masked(v) for v in pair] if n in hidden else pair for n, pair in changes.items()}
 
 
 def said(spec: Spec | None, value: Any) -> str:

@@ -83,6 +83,8 @@ class Filter:
             return [(v, display.tr(label)) for v, label in DueFilter.choices()]
         if self.spec.kind == "boolean":
             return [("1", str(gettext("Yes"))), ("0", str(gettext("No")))]
+        if self.name == "action" and "subject_type" in specs(self.model):
+            return display.action_choices()
         if self.name == "subject_type":
             return [(n, display.tr(m.__admin__.title)) for n, m in registries().items()]
         return [(value, display.tr(title)) for value, title in display.titles(self.spec).items()]

@@ -14,6 +14,12 @@ from models.tree import is_tree
 from views.reading import Reading
 from views.writing import Writing
 
+# Method, on pages or in REST, and the verb without which it is of no use.
+ROUTES_OF_VERBS = (
+    *((verb, verb) for verb in ("add", "edit", "delete", "reveal")),
+    *(("post", "add"), ("put", "edit")),
+)
+
 
 class RegistryPages(Reading, Writing):
     """Every page of one registry."""
@@ -24,8 +30,7 @@ def unused(model: type[Any]) -> set[str]:
     admin: Admin = model.__admin__
     granted = {verb for grant in admin.grants for verb in grant.words}
     steps = {step.name for step in admin.steps}
-    gone = {method for method, verb in (("add", "add"), ("edit", "edit"), ("delete", "delete")) if verb not in granted}
-    gone |= {rest for rest, verb in (("post", "add"), ("put", "edit")) if verb not in granted}
+    gone = {method for method, verb in ROUTES_OF_VERBS if verb not in granted}
     if not steps & granted:
         gone |= {"do", "do_many"}
     if {"add", "edit"} <= gone:

@@ -186,7 +186,7 @@ class Matrix(BaseView):
     def page(row: AccessRole, chosen: Mapping[str, Any], open_: bool, problems: Problems | None = None) -> str:
         return render_template(
             "grants.html",
-            **blocks.frame(row, blocks.tabs(row)),
+            **blocks.frame(row),
             admin=registries()["roles"].__admin__,
             endpoint="roles",
             specs=specs(AccessRole),

@@ -15,10 +15,12 @@ from sqlalchemy.orm import aliased, undefer
 from forms.convert import UNSTORABLE, iso_day, specs
 from models.account import Account
 from models.declare import Admin, Role
+from models.event import REVEAL
 from models.saved_view import LAYOUT, SavedView
 from models.search import search
 from models.tree import is_tree
 from models.why import verdicts
+from models.workflow import reveal
 from models.write import save
 from rules.normalise import clean
 from views import blocks, display
@@ -137,8 +139,7 @@ class Reading(Registry):
     def show(self, pk: int) -> str:
         demand(self.admin.name, "show")
         row = self.row(pk, self.admin.field_names)
-        tabs = blocks.tabs(row)
-        context = blocks.frame(row, tabs)
+        context = blocks.frame(row)
         if on := self.day_asked():
             return self.page("past.html", on=on, groups=self.groups_on(row, on), **context)
         if context["tab"] == "history" and context["told"]:
@@ -151,18 +152,49 @@ class Reading(Registry):
             found = blocks.related(tab, row, request.args)
             heads = blocks.column_heads(tab.model, found.sort, tab.cells)
             return self.page("related.html", chosen=tab, found=found, columns=heads, **context)
+        return self.overview(context)
+
+    def overview(self, context: dict[str, Any], *, masked: bool = True) -> str:
+        """The first tab. context: as of :func:`blocks.frame`. masked: personal values are not in full."""
+        row = context["row"]
         events = past_of(row)
+        parts = [(grp.title, blocks.facts(row, grp.names, masked=masked)) for grp in self.admin.groups]
+        hidden = {*blocks.hidden(row)}
         return self.page(
             "show.html",
-            groups=[(grp.title, facts) for grp in self.admin.groups if (facts := blocks.facts(row, grp.names))],
+            groups=[(title, facts) for title, facts in parts if facts],
+            # One button for the row, where the first of what it shows stands.
+            look=next((title for title, facts in parts if any(s.name in hidden for s, _ in facts)), None),
+            masked=masked,
             steps=blocks.steps(row, events),
             clocks=blocks.clocks(row),
             buttons=blocks.buttons(row),
             events=events[:RECENT],
             older=len(events) > RECENT,
-            inline=[(t, *blocks.newest(t, row)) for t in tabs if t.admin.name in self.admin.inline],
+            inline=[(t, *blocks.newest(t, row)) for t in context["every"] if t.admin.name in self.admin.inline],
             **context,
         )
+
+    @expose(f"/{PK}/reveal", methods=["GET", "POST"])
+    def reveal(self, pk: int) -> Any:
+        """The page of the row with its personal values in full, for this once; for a script, the values alone.
+
+        No redirect leads here, so that a page that is loaded again is masked again. The look is on record before
+        anything is shown.
+        """
+        demand(self.admin.name, REVEAL)
+        row = self.row_for(REVEAL, pk, self.admin.field_names)
+        if request.method == "GET":
+            return redirect(display.href(self.admin.name, pk))
+        problems = reveal(db(), row, now=now())
+        if problems.errors:
+            self.flash_problems(problems)
+            return redirect(display.href(self.admin.name, pk))
+        commit()
+        if request.accept_mimetypes.best == "application/json":
+            values = {name: display.cell(row, name, masked=False).text for name in blocks.personal(row)}
+            return jsonify({"values": values, "note": gettext("This look is on record.")})
+        return self.overview(blocks.frame(row), masked=False)
 
     @staticmethod
     def day_asked() -> date | None:
@@ -194,7 +226,7 @@ class Reading(Registry):
             somebody=somebody[0] if somebody else None,
             verdicts=verdicts(*somebody, row) if somebody else [],
             belongs=[display.cell(row, n).text for n in (self.admin.owner, *self.admin.departments) if n and n != "id"],
-            **blocks.frame(row, blocks.tabs(row)),
+            **blocks.frame(row),
         )
 
     @expose(f"/{PK}/file")

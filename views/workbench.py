@@ -14,7 +14,7 @@ from werkzeug.datastructures import MultiDict
 
 from models import registries
 from models.declare import Admin, Block
-from models.event import Event
+from models.event import REVEAL, Event
 from models.search import search
 from rules.deadlines import local_day
 from rules.words import Problems
@@ -124,6 +124,7 @@ class Workbench(BaseView):
         if g.scope.reading("events") is None:
             return []
         mine = (Event.actor_id == g.scope.actor) & (Event.at > now() - timedelta(days=30))
+        mine &= Event.action.is_(None) | (Event.action != REVEAL)  # looking at a number is no work done
         found: dict[tuple[str, int], dict[str, Any]] = {}
         for event in db().scalars(select(Event).where(mine).order_by(Event.id.desc()).limit(DONE_LAST * 4)):
             model = registries().get(event.subject_type)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
-from flask import abort, flash, g, jsonify, redirect, request, url_for
+from flask import abort, current_app, flash, g, jsonify, redirect, request, url_for
 from flask_appbuilder import expose
 from sqlalchemy import inspect, select
 from werkzeug.datastructures import MultiDict
 
 from forms.convert import Spec, specs, to_input
 from forms.fields import RowForm, defaults, editable, row_form
+from forms.masks import half_masked, is_mask, mask
 from models import draft
+from models.base import personal_fields
 from models.declare import Action
 from models.scope import Forbidden
 from models.workflow import act, move
 from models.write import remove, save, uniques
 from rules.lifecycle import Move, unanswered
 from rules.words import Problems, Told
-from views import display
+from views import blocks, display
 from views.display import gettext
 from views.history import past_of
 from views.registry import PK, Registry, number
@@ -84,7 +86,7 @@ class Writing(Registry):
             if kept := self.draft_asked(pk):
                 return self.form_page(form_class(MultiDict(kept.typed)), row, typed=MultiDict(kept.typed))
             return self.form_page(form_class(obj=row), row)
-        form = form_class(self.taken_over(row, names))
+        form = self.filled(form_class, row)
         problems = self.saved(row, form, version_asked())
         if is_stale(problems):
             db().refresh(row)
@@ -94,13 +96,31 @@ class Writing(Registry):
         draft.forget(db(), self.admin.name, pk)
         return self.done(row, gettext("Saved."), problems)
 
-    def taken_over(self, row: Any, names: Sequence[str]) -> MultiDict[str, str]:
-        """What was sent, with the other's value wherever the person chose it in a conflict."""
-        sent = MultiDict(request.form)
-        for name in names:
-            if sent.get(f"take-{name}") == "theirs":
-                sent.setlist(name, inputs(specs(self.model)[name], getattr(row, name)))
-        return sent
+    def filled(self, form_class: type[RowForm], row: Any) -> RowForm:
+        """The form as it was sent: with the other's value wherever the person chose it in a conflict, and with the
+        stored one wherever the mask of a personal value came back, be it of the value that stood there before."""
+        sent, seen, known = MultiDict(request.form), seen_digests(), specs(self.model)
+        half = {}
+        for name in form_class()._fields:
+            value, text = getattr(row, name), sent.get(name, "")
+            left = name in personal_fields(self.model) and (
+                is_mask(known[name], value, text) or seen.get(f"{name}*") == digest(row, name, [text])
+            )
+            if left or sent.get(f"take-{name}") == "theirs":
+                sent.setlist(name, inputs(known[name], value))
+            elif name in personal_fields(self.model):
+                half[name] = half_masked(known[name], value, text)
+        form = form_class(sent)
+        for name, problem in half.items():
+            form._fields[name].problem = form._fields[name].problem or problem
+        return form
+
+    def hide(self, form: RowForm, row: Any) -> None:
+        """The inputs of personal fields hold the mask of what is stored, and anything else as it was typed."""
+        for name in personal_fields(self.model):
+            field = form._fields.get(name)
+            if field is not None and field.raw == inputs(field.spec, getattr(row, name)):
+                field.raw = [mask(field.spec, getattr(row, name))]
 
     def conflict_page(self, form: RowForm, row: Any, names: Sequence[str]) -> Any:
         """Somebody else changed the row meanwhile: both versions side by side, for each field that both changed.
@@ -112,9 +132,9 @@ class Writing(Registry):
         for name in names:
             field, spec = form._fields[name], specs(self.model)[name]
             theirs = inputs(spec, getattr(row, name))
-            if theirs == field.raw or digest(theirs) == seen.get(name):
+            if theirs == field.raw or digest(row, name, theirs) == seen.get(name):
                 continue
-            if digest(field.raw) == seen.get(name):
+            if digest(row, name, field.raw) == seen.get(name):
                 field.process_data(getattr(row, name))
                 continue
             texts = [self.in_words(spec, field, row, side) for side in ("theirs", "mine")]
@@ -123,8 +143,7 @@ class Writing(Registry):
 
     def in_words(self, spec: Spec, field: Any, row: Any, side: str) -> str:
         if side == "theirs":
-            cell = display.cell(row, spec.name, masked=False)
-            return cell.text or "—"
+            return display.cell(row, spec.name).text or "—"
         if field.problem is not None or field.data is None or spec.info.personal:  # nobody masks what one just typed
             return field.text or "—"
         data = getattr(field.data, "value", field.data)
@@ -135,7 +154,7 @@ class Writing(Registry):
         if not problems.errors:
             # An input may hold less than its column (a moment without its seconds): what was not touched stays.
             seen = seen_digests() if version is not None else {}
-            values = {n: v for n, v in form.values().items() if seen.get(n) != digest(form._fields[n].raw)}
+            values = {n: v for n, v in form.values().items() if seen.get(n) != digest(row, n, form._fields[n].raw)}
             problems = save(db(), row, values, now=now(), expected_version=version)
         return problems
 
@@ -153,11 +172,11 @@ class Writing(Registry):
         return found
 
     def copy_of(self, row: Any, names: Sequence[str]) -> dict[str, Any]:
-        """The values of *row* for a new one: without what must differ, and without personal data one sees masked."""
+        """The values of *row* for a new one: without what must differ, and without personal data, which are masked."""
         demand(self.admin.name, "show")
         unique = {[*c.columns][-1].name for c in uniques(self.model)}
-        hidden = () if g.scope.covers("edit", row) else [n for n in names if specs(self.model)[n].info.personal]
-        return {n: getattr(row, n) for n in names if n not in unique and n not in hidden}
+        left_out = {*unique, *personal_fields(self.model)}
+        return {n: getattr(row, n) for n in names if n not in left_out}
 
     @expose(f"/{PK}/delete", methods=["POST"])
     def delete(self, pk: int) -> Any:
@@ -202,7 +221,7 @@ class Writing(Registry):
         form_class = row_form(self.model, step.asks)
         if request.method == "GET":
             return self.action_page(step, [row], form_class(obj=row))
-        form = form_class(request.form)
+        form = self.filled(form_class, row)
         problems, answer = form.conversion_problems(), None
         if not problems.errors:
             problems, answer = self.carried_out(step, row, form, version_asked())
@@ -279,8 +298,9 @@ class Writing(Registry):
         """The form, with what else it carries in hidden fields:
 
         version: of the row it was opened on. seen: ``field=digest;…`` of each value as it stood then, from which a
-        conflict tells who changed what. take-<field>: which of two versions was chosen in a conflict (theirs, mine).
-        form: a number of this very form of a new row, under which its draft is kept.
+        conflict tells who changed what; ``field*=digest`` of what stood in place of a personal one. take-<field>: which
+        of two versions was chosen in a conflict (theirs, mine). form: a number of this very form of a new row, under
+        which its draft is kept.
         """
         new = inspect(row).transient or inspect(row).pending
         groups = self.admin.groups
@@ -290,9 +310,12 @@ class Writing(Registry):
         sent = typed if typed is not None else request.form
         # A form that comes back with problems, or from a draft, is still about the version it was opened on.
         back = bool(problems) or typed is not None
-        stored = () if new else ((n, inputs(f.spec, getattr(row, n))) for n, f in form._fields.items())
-        seen = sent.get("seen", "") if back else ";".join(f"{n}={digest(texts)}" for n, texts in stored)
+        seen = sent.get("seen", "") if back else "" if new else self.seen(form, row)
         pk = None if new else row.id
+        looks: Sequence[str] = ()
+        if not new:
+            self.hide(form, row)
+            looks = [n for n in blocks.hidden(row) if n in form._fields]
         unasked = request.method == "GET" and not request.args.get("draft")
         body = self.page(
             "form.html",
@@ -303,12 +326,19 @@ class Writing(Registry):
             version=number(sent.get("version", "")) if back else getattr(row, "version", None) if not new else None,
             seen=seen,
             picked=self.picked(form),
+            looks=looks,
             waiting=draft.waiting(db(), self.admin.name, pk or 0) if unasked else [],
             key=key or form_key(),
             draft_path=url_for(f"{self.endpoint}.keep_draft", **({"pk": pk} if pk else {})),
             **{"conflicts": [], "events": [], **context},
         )
         return (body, 422) if problems else body
+
+    def seen(self, form: RowForm, row: Any) -> str:
+        """What the form that is opened now shows of each value: digests, and of personal ones also of their masks."""
+        told = {name: inputs(field.spec, getattr(row, name)) for name, field in form._fields.items()}
+        told |= {f"{n}*": [mask(specs(self.model)[n], getattr(row, n))] for n in blocks.personal(row) if n in told}
+        return ";".join(f"{name}={digest(row, name.rstrip('*'), texts)}" for name, texts in told.items())
 
     def action_page(
         self,
@@ -323,6 +353,8 @@ class Writing(Registry):
         stale = problems is not None and is_stale(problems)
         events = past_of(rows[0], size=1) if stale else []
         version = version_asked() if problems and not stale else getattr(rows[0], "version", None) if rows else None
+        if not chosen:
+            self.hide(form, rows[0])
         body = self.page(
             "action.html",
             row=None if chosen else rows[0],
@@ -381,7 +413,12 @@ def inputs(spec: Spec, value: Any) -> list[str]:
     return [text] if text or spec.kind != "boolean" else []
 
 
-def digest(texts: Sequence[str]) -> str:
-    """Enough of a hash to tell, when a form comes back, which of its fields were changed since it was opened."""
-    plain = [text.replace("\r\n", "\n") for text in texts if text]
-    return sha256("\n".join(sorted(plain)).encode("utf-8", "surrogatepass")).hexdigest()[:10]
+def digest(row: Any, name: str, texts: Sequence[str]) -> str:
+    """Enough of a hash to tell, when a form comes back, which of its fields were changed since it was opened.
+
+    Keyed, and of this row and field alone: it stands in the page, where a plain one would give masked numbers away.
+    """
+    plain = sorted(text.replace("\r\n", "\n") for text in texts if text)
+    about = [type(row).__admin__.name, str(row.id), name, *plain]
+    key = str(current_app.secret_key).encode()
+    return hmac.digest(key, "\n".join(about).encode("utf-8", "surrogatepass"), "sha256").hex()[:10]

@@ -209,11 +209,12 @@ def test_a_right_declaration_has_none() -> None:
             **SEAT,
             **PERSON,
             "role": col(Role | None),
+            "phone": col(str | None, String(20), personal=True),
             "limit": col(date | None, due=("red",)),
             "paper": (Mapped[bytes | None], lambda: mapped_column(LargeBinary(), deferred=True)),
         },
         "grants": (
-            Grant(Role.Administrator, "list show add edit delete import go act", Reach.all),
+            Grant(Role.Administrator, "list show add edit delete import reveal go act", Reach.all),
             Grant(Role.Clerk, "list show", Reach.mine),
             Grant(Role.Clerk, "add edit go", Reach.own),
         ),
@@ -272,6 +273,9 @@ def counting(where: str, **words: Any) -> dict[str, Any]:
 
 def blocked(order: str) -> dict[str, Any]:
     return {"desk": Desk(blocks=(Block("Waiting", "", order),))}
+
+
+PERSONAL: dict[str, Any] = {"columns": {"phone": col(str | None, String(20), personal=True)}}
 
 
 def granted(*grants: Grant) -> dict[str, Any]:
@@ -361,6 +365,7 @@ WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
     "D013": [
         (granted(Grant(Role.Clerk, "list edit", Reach.all)), "grants"),
         (granted(SEES, Grant(Role.Clerk, "list delete", Reach.all)), "grants"),
+        ({**PERSONAL, **granted(SEES, Grant(Role.Clerk, "list reveal", Reach.all))}, "grants"),
     ],
     "D014": [
         (
@@ -391,6 +396,11 @@ WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
         (acting(asks="count"), "actions"),
         (life(moves="go"), "life"),
         ({"columns": {"limit": col(date | None, due="red")}}, "limit"),
+    ],
+    "D070": [(granted(SEES, Grant(Role.Clerk, "list show reveal", Reach.all)), "grants")],
+    "D071": [
+        ({"columns": {"born": col(date | None, personal=True)}}, "born"),
+        ({"columns": {"count": col(int | None, personal=True)}}, "count"),
     ],
     "D020": [
         ({"groups": (Group("Basics", "name count"),)}, "owner_id"),

@@ -26,7 +26,7 @@ CODES: dict[str, str] = {
     "D010": "A grant names a verb that the registry does not have.",
     "D011": "A grant reaches only rows that are one's own, but no owner is declared.",
     "D012": "A role is granted the same verb twice.",
-    "D013": "A role may change or delete rows that it may not look at.",
+    "D013": "A role may change, delete or reveal rows that it may not look at.",
     "D014": "Adding or editing is granted, but no group has a field that people could fill in.",
     "D015": "A move or an action is granted to nobody: a button that can never appear.",
     "D016": "A role is granted list and show with different reach: rows are loaded by the wider one.",
@@ -70,6 +70,9 @@ CODES: dict[str, str] = {
     # Words
     "D060": "Something people read is not translated.",
     "D061": "An attribute that is no field is shown without a label in `LABELS`.",
+    # Personal data
+    "D070": "`reveal` is granted, but no field is personal.",
+    "D071": "A personal field is no text, so it could not be shown masked.",
 }
 
 

@@ -159,6 +159,9 @@ def first_in_index(d: Declared) -> set[str]:
 
 
 def personal(d: Declared) -> Iterator[Mistake]:
+    for name, spec in d.specs.items():
+        if spec.info.personal and spec.kind not in TEXTS:
+            yield d.wrong("D071", name, f"it is personal, but a {spec.kind} cannot be shown masked; use a text")
     parts = (
         ("filters", d.admin.filter_names),
         ("order", [d.admin.order.removeprefix("-")]),

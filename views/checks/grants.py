@@ -29,7 +29,7 @@ def verbs(d: Declared) -> Iterator[Mistake]:
             )
         for verb in repeated(granted):
             yield d.wrong("D012", "grants", f"{role.value} is granted {verb!r} twice")
-        for verb in ("edit", "delete"):
+        for verb in ("edit", "delete", "reveal"):
             if verb in granted and "show" not in granted:
                 yield d.wrong("D013", "grants", f"{role.value} may {verb} rows but not see them; grant show as well")
 
@@ -39,6 +39,8 @@ def useless(d: Declared) -> Iterator[Mistake]:
     for verb in ("add", "edit"):
         if verb in d.granted and not editable(d.model, d.admin.field_names, new=verb == "add"):
             yield d.wrong("D014", "grants", f"{verb} is granted, but no group has a field to fill in")
+    if "reveal" in d.granted and not any(spec.info.personal for spec in d.specs.values()):
+        yield d.wrong("D070", "grants", "reveal is granted, but no field is personal=True: there is nothing to look at")
     # Where people only read, jobs alone make the moves.
     jobs_alone = d.granted <= READING
     for attribute, step in d.steps:
