@@ -13,6 +13,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: install the package chromium, or set CHROMIUM"),
 ]
 RESIDENT = "11010519491231002X"
+COMPANY = "91110105MA0000007L"
 FOOD = "990102-31001"
 
 
@@ -139,6 +140,8 @@ def test_a_row_is_made_after_another(people: People, running: Running) -> None:
     page.wait_for_url("**copy=*")
     assert page.input_value("#f-item_id") == "特种设备使用登记"
     assert page.input_value("#f-applicant") == "泉城示例物业服务有限公司"
+    assert page.input_value("#f-identifier") == "", "personal data are not copied along"
+    page.fill("#f-identifier", COMPANY)
     page.fill("#f-phone", "0531-00009777")
     save(page)
     page.goto(f"{running.address}/cases/?q=示例物业")
