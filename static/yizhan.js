@@ -154,9 +154,18 @@ $$("form[data-everywhere]").forEach((form) => {
       links.forEach((link, i) => link.setAttribute("aria-selected", String(i === at)));
       input.setAttribute("aria-activedescendant", links[at].id); links[at].scrollIntoView({ block: "nearest" });
     } else if (event.key === "Enter" && at >= 0) { event.preventDefault(); location.href = links[at].href; }
-    else if (event.key === "Escape") { event.stopPropagation(); close(); }
+    else if (event.key === "Escape") { event.preventDefault(); event.stopPropagation(); close(); } // by itself it would empty the field
   });
   document.addEventListener("click", (event) => { if (!form.contains(event.target)) close(); });
+});
+
+// What is shown only once is copied with one press; where the browser gives no clipboard it is marked for copying.
+$$("[data-copy]").forEach((button) => {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const text = document.getElementById(button.dataset.copy);
+    try { await navigator.clipboard.writeText(text.textContent); button.textContent = button.dataset.copied; } catch { getSelection().selectAllChildren(text); }
+  });
 });
 
 // Single keys can be switched off on the page of one's account, for whoever speaks to the machine or hits them by chance.

@@ -102,10 +102,22 @@ def words() -> dict[str, Any]:
     """What every template knows about this request."""
     return {
         "person": g.get("person"),
-        "here": request.full_path.rstrip("?") if request.method == "GET" else request.path,
+        "here": here(),
         "locale": choose_locale(),
         "html_lang": {"zh": "zh-Hans", "zh_Hant": "zh-Hant"}.get(choose_locale(), "en"),
     }
+
+
+def here() -> str:
+    """The address to come back to. After a form: its own, where that can be opened, else where the form would have
+    gone on to, else the list it belongs to."""
+    if request.method == "GET":
+        return request.full_path.rstrip("?")
+    rule = request.url_rule
+    if rule is None or "GET" in (rule.methods or ()):
+        return request.path
+    onward = security.local_path(request.form.get("next"))
+    return url_for(f"{request.blueprint}.list") if onward == "/" and request.blueprint in registries() else onward
 
 
 def is_open(row: Any) -> bool:
@@ -172,6 +184,7 @@ CALLED: dict[str, Any] = {
     "row_cells": table.row_cells,
     "row_tick": table.tick,
     "label_of": display.label_of,
+    "note_of": display.note_of,
     "problem_text": display.problem_text,
     "labelled": display.labelled,
     "moment": display.moment,

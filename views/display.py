@@ -154,6 +154,19 @@ def label_of(row: Any) -> str:
     return tr(value.message, value.params) if isinstance(value, Told) else str(value or row.id)
 
 
+def noted(admin: Admin) -> tuple[str, ...]:
+    """By what people know a row besides its label: what stands with it in the first two columns of the list."""
+    first, *others = admin.list_cells
+    return (*first, *(others[0][:1] if others else ()))
+
+
+def note_of(row: Any) -> str:
+    """These facts in words."""
+    admin: Admin = type(row).__admin__
+    texts = [cell(row, name).text for name in noted(admin) if name != admin.label]
+    return " · ".join(dict.fromkeys(text for text in texts if text and text != label_of(row)))
+
+
 def role_label(name: str) -> str:
     from models.declare import Role
 

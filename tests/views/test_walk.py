@@ -1,0 +1,173 @@
+"""What a day at the window is owed: nothing typed is lost when others were faster, nothing impossible is offered,
+everything wrong is said at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+from models.case import Case
+from models.database import Database
+from models.item import Item
+from models.scope import everything
+from models.workflow import move
+from models.write import remove, save
+from tests.conftest import Browser, Clock
+from tests.views.pages import fields, main, opened, words
+from tests.world import NOW, World, receive
+
+SignIn = Callable[[str], Browser]
+
+
+def done(database: Database, world: World, who: str, case: int, step: str, **given: str) -> None:
+    """Somebody else carries *step* out on the case."""
+    with database.session(world.scope(who), write=True) as s:
+        row = s.get_one(Case, case)
+        assert not move(s, row, step, now=NOW, given=given, expected_version=row.version).errors
+
+
+def box(page: str) -> list[str]:
+    """The lines of the box of problems."""
+    found = re.search(r'id="problems".*?</div>', page, re.DOTALL)
+    return [words(line) for line in re.findall(r"<li>(.*?)</li>", found.group(0))] if found else []
+
+
+# --- copies ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_copy_begins_now(sign_in: SignIn, world: World, clock: Clock) -> None:
+    """The moment of receipt of another case would be overdue at once."""
+    clock.moment = NOW + timedelta(days=20)
+    got = fields(sign_in("clerk").text(f"/cases/new?copy={world.case('申请人红鲤')}"))
+    assert got["received_at"] == ["2026-07-07T10:00"]
+    assert got["item_id"] == [str(world.item("公共场所卫生许可鲤"))]
+
+
+# --- others were faster ----------------------------------------------------------------------------------------------
+
+
+def test_what_was_typed_stays_readable_when_the_row_was_closed(
+    sign_in: SignIn, world: World, database: Database
+) -> None:
+    case, clerk = world.case("申请人红鲤"), sign_in("clerk")
+    sent = opened(clerk, f"/cases/{case}/edit", applicant=["改了一半"])
+    assert clerk.post(f"/cases/{case}/draft", sent).status_code == 200
+    link = re.findall(rf"/cases/{case}/edit\?draft=\d+", clerk.text(f"/cases/{case}/edit"))[0]
+    done(database, world, "approver", case, "refuse", refusal_reason="不属本机关职权")
+    answer = clerk.post(f"/cases/{case}/edit", sent)
+    assert answer.status_code == 409
+    late = clerk.get(link)
+    assert late.status_code == 409
+    for page in (answer.get_data(as_text=True), late.get_data(as_text=True)):
+        assert fields(page)["applicant"] == ["改了一半"]
+        assert "不予受理" in words(page)
+        assert "张鲤" in words(page), "who was faster"
+        assert "保存 " not in main(page), "nothing is offered that cannot be done"
+    assert clerk.get(f"/cases/{case}/edit").status_code == 302
+
+
+def test_what_was_typed_stays_readable_when_the_row_is_gone(sign_in: SignIn, world: World, database: Database) -> None:
+    admin = sign_in("admin")
+    with database.session(everything("test"), write=True) as s:
+        item = Item()
+        shared = {
+            n: getattr(s.get_one(Item, world.item("公共场所卫生许可鲤")), n) for n in ("department_id", "item_type")
+        }
+        rest = {"basic_code": "000123009000", "legal_basis_id": 1, "level": "4"}
+        assert not save(s, item, {"name": "误建", "local_code": "X-1", **shared, **rest}, now=NOW).errors
+        pk = item.id
+    sent = opened(admin, f"/items/{pk}/edit", address=["刚打好的地址"])
+    admin.post(f"/items/{pk}/draft", sent)
+    link = re.findall(rf"/items/{pk}/edit\?draft=\d+", admin.text(f"/items/{pk}/edit"))[0]
+    with database.session(everything("test"), write=True) as s:
+        assert not remove(s, s.get_one(Item, pk), now=NOW).errors
+    for answer in (admin.post(f"/items/{pk}/edit", sent), admin.get(link)):
+        assert answer.status_code == 404
+        assert fields(answer.get_data(as_text=True))["address"] == ["刚打好的地址"]
+    assert admin.get(f"/items/{pk}/edit").status_code == 404
+    foreign = sign_in("outsider").post(f"/cases/{world.case('申请人红鲤')}/edit", {"applicant": "外人", "version": "1"})
+    assert foreign.status_code == 404
+    assert "鲤" not in foreign.get_data(as_text=True)
+
+
+def test_an_overtaken_step_is_not_offered_again(sign_in: SignIn, world: World, database: Database) -> None:
+    case, clerk = world.case("申请人红鲤"), sign_in("clerk")
+    done(database, world, "approver", case, "refuse", refusal_reason="不属本机关职权")
+    late = clerk.post(f"/cases/{case}/do/accept", {"version": "1"})
+    assert late.status_code == 422
+    for page in (late.get_data(as_text=True), clerk.get(f"/cases/{case}/do/accept").get_data(as_text=True)):
+        assert "不予受理" in main(page)
+        assert "请重新提交" not in page
+        assert not re.search(r'<button class="btn (main|bad)"', page)
+
+
+def test_a_refusal_that_came_too_late_keeps_its_reason(sign_in: SignIn, world: World, database: Database) -> None:
+    case = world.case("申请人红鲤")
+    done(database, world, "clerk", case, "accept")
+    sent = {"version": "1", "refusal_reason": "写了很久的理由"}
+    page = sign_in("approver").post(f"/cases/{case}/do/refuse", sent).get_data(as_text=True)
+    assert "写了很久的理由" in page
+    assert not re.search(r'<button class="btn (main|bad)"', page)
+
+
+# --- everything wrong at once ----------------------------------------------------------------------------------------
+
+
+def test_everything_wrong_is_said_at_once_in_the_order_of_the_form(sign_in: SignIn, world: World) -> None:
+    admin = sign_in("admin")
+    known = admin.get(f"/api/v1/items/{world.item('公共场所卫生许可鲤')}").get_json()["row"]
+    sent = {
+        "department_id": str(known["department_id"]),
+        "item_type": "01",
+        "level": "4",
+        "basic_code": "12",
+        "local_code": known["local_code"],
+        "legal_basis_id": str(known["legal_basis_id"]),
+        "statutory_days": "二十",
+    }
+    page = admin.post("/items/new", sent).get_data(as_text=True)
+    assert [line.partition("：")[0] for line in box(page)] == ["名称", "基本编码", "地方编码", "法定时限（工作日）"]
+    page = admin.post("/items/new", {**sent, "statutory_days": "5", "promise_days": "9"}).get_data(as_text=True)
+    assert [line.partition("：")[0] for line in box(page)] == ["名称", "基本编码", "地方编码", "承诺时限（工作日）"]
+
+
+def test_a_rule_that_needs_what_is_missing_waits(sign_in: SignIn, world: World) -> None:
+    page = sign_in("clerk").post("/cases/new", {"identifier": "123", "applicant_kind": "person"}).get_data(as_text=True)
+    assert [line.partition("：")[0] for line in box(page)] == [
+        "事项",
+        "收件时间",
+        "申请人",
+        "身份证号或统一社会信用代码",
+    ]
+
+
+# --- many rows, and what is shown once -------------------------------------------------------------------------------
+
+
+def test_rows_of_a_bulk_step_are_known_by_more_than_a_number(sign_in: SignIn, world: World, database: Database) -> None:
+    with database.session(everything("test", world.account("clerk")), write=True) as s:
+        case = receive(s, world.item("护士执业注册鲤"), applicant="甲乙丙").id
+    approver = sign_in("approver")
+    asks = approver.post("/cases/do/refuse", {"row": [f"{case}:1"], "next": "/cases/?state=received"})
+    assert "护士执业注册鲤 · 甲乙丙" in main(asks.get_data(as_text=True))
+    assert 'name="next" value="/cases/?state=received"' in asks.get_data(as_text=True).partition("<main")[0], "language"
+    sure = {"row": [f"{case}:1"], "sure": "1", "refusal_reason": "材料不属本机关"}
+    assert "护士执业注册鲤 · 甲乙丙" in main(approver.post("/cases/do/refuse", sure).get_data(as_text=True))
+
+
+def test_the_language_can_be_changed_after_any_form(sign_in: SignIn, world: World) -> None:
+    approver = sign_in("approver")
+    page = approver.post("/cases/do/refuse", {"row": [f"{world.case('申请人红鲤')}:1"]}).get_data(as_text=True)
+    onward = re.findall(r'action="/language/".*?name="next" value="([^"]*)"', page)[0]
+    assert approver.get(onward).status_code == 200
+
+
+def test_a_secret_says_that_it_is_shown_once_and_whose_it_is(sign_in: SignIn, world: World) -> None:
+    admin = sign_in("admin")
+    pk = world.account("clerk")
+    version = admin.get(f"/api/v1/accounts/{pk}").get_json()["row"]["version"]
+    page = admin.post(f"/accounts/{pk}/do/reset_password", {"version": version}).get_data(as_text=True)
+    assert "仅显示这一次" in main(page)
+    assert "clerk" in main(page)
+    assert "data-copy" in page
