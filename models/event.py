@@ -34,6 +34,7 @@ class Event(Table):
     __table_args__ = (
         UniqueConstraint("subject_type", "subject_id", "seq"),
         Index("ix_event_department_id_at", "department_id", "at"),
+        Index("ix_event_at", "at"),
     )
 
     subject_type: Mapped[str] = field(N_("Registry"), String(40), editable="never")
@@ -61,7 +62,7 @@ class Event(Table):
         label="subject_label",
         cells="subject_label/subject_type kind/action at actor_id",
         search="subject_label",
-        filters="kind subject_type",
+        filters="kind subject_type actor_id department_id at",
         order="-id",
         departments=("department_id",),
         groups=(

@@ -26,7 +26,7 @@ from models.declare import MenuGroup
 from models.scope import Forbidden, everything
 from views import checks, display, security, table
 from views.api import api_for
-from views.errors import say_error
+from views.errors import say_error, signed_owner
 from views.generator import pages_for
 from views.imports import IMPORTABLE, Import
 from views.pages import PAGES, MyAccount, SignIn
@@ -199,4 +199,5 @@ CALLED: dict[str, Any] = {
     "importable": IMPORTABLE,
     "cause_text": display.cause_text,
     "problem_lines": display.problem_lines,
+    "signed_owner": signed_owner,
 }

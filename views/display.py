@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,7 +13,7 @@ from flask import current_app, g, has_request_context, url_for
 from flask_babel import format_date, format_datetime, get_translations
 
 import notices
-from forms.convert import Spec, specs
+from forms.convert import BadValue, Spec, parse, parse_many, specs, to_json
 from models import registries
 from models.declare import Admin
 from models.letter import Letter
@@ -334,6 +334,17 @@ def masked_changes(registry: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     known = specs(model) if model is not None else {}
     hidden = {name for name in changes if name in known and known[name].info.personal}
     return {n: [v and mask_identifier(str(v)) for v in pair] if n in hidden else pair for n, pair in changes.items()}
+
+
+def said_input(spec: Spec, texts: Sequence[str]) -> str:
+    """What was typed into a field, in words; as it was typed where it cannot be read. Nobody masks what one typed."""
+    try:
+        value: Any = parse_many(spec, texts) if spec.kind == "many" else parse(spec, texts[-1] if texts else "")
+    except BadValue:
+        return gettext(", ").join(texts)
+    if spec.info.personal or value is None:
+        return gettext(", ").join(texts)
+    return said(spec, to_json(spec, value) if spec.kind != "many" else value)
 
 
 def said(spec: Spec | None, value: Any) -> str:

@@ -3,6 +3,7 @@ everything wrong is said at once."""
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,7 +16,7 @@ from models.workflow import move
 from models.write import remove, save
 from tests.conftest import Browser, Clock
 from tests.views.pages import fields, main, opened, words
-from tests.world import NOW, World, receive
+from tests.world import NOW, PASSWORD, World, receive
 
 SignIn = Callable[[str], Browser]
 
@@ -171,3 +172,75 @@ def test_a_secret_says_that_it_is_shown_once_and_whose_it_is(sign_in: SignIn, wo
     assert "仅显示这一次" in main(page)
     assert "clerk" in main(page)
     assert "data-copy" in page
+
+
+# --- forms that come too late ----------------------------------------------------------------------------------------
+
+HERE = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+
+
+def carried(page: str) -> dict[str, str]:
+    """What the page of a sign-in carries on."""
+    inputs = re.findall(r'<input type="hidden" name="(kept|next)" value="([^"]*)"', page)
+    return {name: html.unescape(value) for name, value in inputs}
+
+
+def test_a_form_is_carried_through_the_sign_in_for_its_owner_alone(sign_in: SignIn, world: World) -> None:
+    clerk = sign_in("clerk")
+    sent = opened(clerk, "/cases/new", applicant=["只给本人看"])
+    clerk.post("/logout/")
+    page = clerk.client.post("/cases/new", data={**sent, "csrf_token": "old"}, headers=HERE).get_data(as_text=True)
+    for who, seen in (("outsider", False), ("clerk", True)):
+        browser = Browser(clerk.client.application.test_client())
+        answer = browser.post("/login/", {"username": who, "password": PASSWORD, **carried(page)})
+        text = answer.get_data(as_text=True) if answer.status_code == 200 else browser.text(answer.location)
+        assert ("只给本人看" in text) == seen, who
+        assert ("属于其他用户" in text) != seen, who
+
+
+def test_a_form_of_the_one_before_is_not_shown_to_whoever_signed_in_since(sign_in: SignIn) -> None:
+    sent = opened(sign_in("clerk"), "/cases/new", applicant=["只给本人看"])
+    other = sign_in("outsider")
+    for by in (sent["by"], ["nonsense"]):
+        answer = other.client.post("/cases/new", data={**sent, "by": by, "csrf_token": "old"}, headers=HERE)
+        assert answer.status_code == 400
+        assert "只给本人看" not in answer.get_data(as_text=True)
+
+
+def test_what_is_sent_again_is_said_in_words(sign_in: SignIn, world: World) -> None:
+    clerk, case = sign_in("clerk"), world.case("申请人红鲤")
+    sent = opened(clerk, f"/cases/{case}/edit", applicant=["改名"], channel=["post"])
+    page = clerk.client.post(f"/cases/{case}/edit", data={**sent, "csrf_token": "old"}, headers=HERE)
+    shown = words(page.get_data(as_text=True))
+    assert "东卫健 2026-000001 · 修改" in shown
+    assert "邮寄" in shown
+    assert "自然人" in shown
+    assert "版本" not in shown
+    made = opened(clerk, "/cases/new", item_id=[str(world.item("护士执业注册鲤"))])
+    page = clerk.client.post("/cases/new", data={**made, "csrf_token": "old"}, headers=HERE)
+    assert "护士执业注册鲤" in words(page.get_data(as_text=True))
+    page = clerk.client.post(f"/cases/{case}/do/accept", data={"version": "1", "csrf_token": "old"}, headers=HERE)
+    assert "东卫健 2026-000001 · 受理" in words(page.get_data(as_text=True))
+
+
+# --- finding ---------------------------------------------------------------------------------------------------------
+
+
+def test_records_are_found_by_who_where_and_when(sign_in: SignIn, world: World, database: Database) -> None:
+    done(database, world, "clerk", world.case("申请人红鲤"), "accept")
+    auditor, clerk = sign_in("auditor"), world.account("clerk")
+    seats = auditor.get("/api/v1/departments/?q=东卫健").get_json()["rows"]
+    for asked, some in (
+        (f"actor_id={clerk}&kind=moved&subject_type=cases", 1),
+        (f"actor_id={world.account('outsider')}&kind=moved&subject_type=cases", 0),
+        (f"department_id={seats[0]['id']}&kind=moved&subject_type=cases", 1),
+        ("at=2026-06-17&kind=moved&subject_type=cases", 1),
+        ("at__from=2026-06-18", 0),
+    ):
+        assert auditor.get(f"/api/v1/events/?{asked}").get_json()["total"] == some, asked
+    assert auditor.get(f"/api/v1/letters/?department_id={seats[0]['id']}").status_code == 200
+
+
+def test_the_one_search_leaves_records_out(sign_in: SignIn) -> None:
+    groups = sign_in("auditor").get("/find/?short=1&q=东卫健").get_json()["groups"]
+    assert [group["title"] for group in groups] == ["办件", "部门"]
