@@ -20,7 +20,7 @@ from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from models.base import Info, Row, info_of
 from models.declare import Admin, Reach, Todo
 from models.event import EventKind, record
-from models.outbox import post
+from models.outbox import post, reminder_key
 from models.scope import Forbidden, ScopedSession, door
 from rules.words import N_, Problem, Problems, RuleError
 
@@ -89,7 +89,7 @@ def save(
             session.flush()
             for reminder in admin.reminders if new else ():
                 if (moment := reminder.at(session, row, now)) is not None:
-                    key = f"remind.{admin.name}.{reminder.name}:{row.id}"
+                    key = reminder_key(admin.name, reminder.name, row.id)
                     post(session, row, Todo(f"remind.{reminder.name}", key, moment), told.id)
         return found
 
@@ -175,7 +175,26 @@ def remove(session: ScopedSession, row: Any, *, now: datetime, expected_version:
         session.flush()
         return Problems()
 
-    return attempt(session, row, change)
+    found = attempt(session, row, change)
+    return Problems(_referring(session, row) if p.code == "in_use" else p for p in found)
+
+
+def _referring(session: ScopedSession, row: Any) -> Problem:
+    """Which registry keeps *row* from being deleted, as far as one may see its rows."""
+    table = type(row).__table__
+    for mapper in type(row).registry.mappers:
+        model: Any = mapper.class_
+        if not hasattr(model, "__admin__"):
+            continue
+        for name, (column, _) in columns(model).items():
+            leads_here = any(key.column.table is table for key in column.foreign_keys)
+            if (
+                leads_here
+                and session.scalar(select(model.id).where(getattr(model, name) == row.id).limit(1)) is not None
+            ):
+                message = N_("Rows of “%(registry)s” refer to this one, so it stays.")
+                return Problem(None, "in_use", message, {"registry": model.__admin__.title})
+    return Problem(None, "in_use", N_("Other rows refer to this one, so it stays."))
 
 
 def attempt(session: ScopedSession, row: Any, change: Callable[[], Problems]) -> Problems:

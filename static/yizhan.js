@@ -74,6 +74,10 @@ $$("[data-menu]").forEach((button) => button.addEventListener("click", () => {
   button.setAttribute("aria-expanded", String(open));
 }));
 
+// On paper nothing can be unfolded.
+addEventListener("beforeprint", () => $$("main details:not([data-drop]):not([open])").forEach((folded) => { folded.open = true; folded.dataset.folded = ""; }));
+addEventListener("afterprint", () => $$("main details[data-folded]").forEach((folded) => { folded.open = false; delete folded.dataset.folded; }));
+
 // Only one panel is open at a time, and none stays open behind one's back.
 $$("details[data-drop], details.who").forEach((drop) => drop.addEventListener("toggle", () => {
   if (drop.open) $$("details[data-drop][open], details.who[open]").forEach((other) => { if (other !== drop) other.open = false; });

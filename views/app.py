@@ -30,7 +30,7 @@ from views.errors import say_error, signed_owner
 from views.generator import pages_for
 from views.imports import IMPORTABLE, Import
 from views.pages import PAGES, MyAccount, SignIn
-from views.workbench import Find, Workbench, badges
+from views.workbench import Find, Workbench, badge_words, badges
 
 
 class Builder(AppBuilder):
@@ -144,6 +144,7 @@ def navigation() -> list[tuple[str, list[dict[str, Any]]]]:
             "href": url_for(f"{name}.list"),
             "on": request.blueprint == name,
             "count": counts.get(name, 0),
+            "counts": badge_words(model) if counts.get(name) else "",
         }
         groups.setdefault(display.tr(admin.menu.label), []).append(entry)
     first = display.gettext("Today")

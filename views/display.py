@@ -16,7 +16,9 @@ import notices
 from forms.convert import BadValue, Spec, parse, parse_many, specs, to_json
 from models import registries
 from models.declare import Admin
+from models.draft import Draft
 from models.letter import Letter
+from models.outbox import Outbox
 from models.work_day import load_calendar
 from rules.calendar import Calendar
 from rules.deadlines import local_day, standing
@@ -219,6 +221,8 @@ def _plain(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell
         text = mask_identifier(text)
     if spec.info.message:
         text = tr(text)
+    if spec.info.words is not None:
+        text = words_said(spec, text)
     text = tr(titles(spec).get(text, "")) or text
     if name_is_registry(spec.name) and text in registries():
         text = tr(registries()[text].__admin__.one)
@@ -227,13 +231,27 @@ def _plain(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell
     return Cell(text, href=subject_of(row) if spec.name == "subject_label" else None)
 
 
+def words_said(spec: Spec, text: str) -> str:
+    """Some of a few words, each by its label."""
+    known = dict(spec.info.words() if spec.info.words is not None else ())
+    return str(gettext(", ").join(tr(known[word]) if word in known else word for word in text.split()))
+
+
 def name_is_registry(name: str) -> bool:
     return name == "subject_type"
 
 
 def titles(spec: Spec) -> Mapping[str, str]:
-    """Value → message id of a text whose list grows by a folder: the kinds of letters. Of any other text nothing."""
-    return {k.name: k.title for k in notices.kinds().values()} if spec is specs(Letter)["kind"] else {}
+    """Value → message id of a text whose list grows by a folder: the kinds of letters, and of the work on them. Of any
+    other text nothing."""
+    if spec is specs(Letter)["kind"]:
+        return {k.name: k.title for k in notices.kinds().values()}
+    if spec is specs(Outbox)["kind"]:
+        letters = {f"letter.{k.name}": k.title for k in notices.kinds().values()}
+        names = {r.name for model in registries().values() for r in model.__admin__.reminders}
+        reminders = {f"remind.{name}": N_("Reminder") for name in names}
+        return {**letters, **reminders, **{f"settle.{name}": N_("End of a reminder") for name in names}}
+    return {}
 
 
 def subject_of(row: Any) -> str | None:
@@ -241,6 +259,18 @@ def subject_of(row: Any) -> str | None:
     name, pk = getattr(row, "subject_type", None), getattr(row, "subject_id", None) or 0
     known = name in registries() and pk > 0  # below: a form of a new row, which a draft is of
     return href(str(name), pk) if known and g.scope.may(str(name), "show") else None
+
+
+def resume_of(row: Any) -> str | None:
+    """Where a draft is gone on with: in the form it was typed in."""
+    if not isinstance(row, Draft) or row.subject_type not in registries():
+        return None
+    pk = row.subject_id if row.subject_id > 0 else None
+    if not g.scope.may(row.subject_type, "edit" if pk else "add"):
+        return None
+    if pk is None:
+        return url_for(f"{row.subject_type}.add", draft=row.id)
+    return url_for(f"{row.subject_type}.edit", pk=pk, draft=row.id)
 
 
 def action_label(registry: str, action: str) -> str:
@@ -339,7 +369,8 @@ def masked_changes(registry: str, changes: Mapping[str, Any]) -> dict[str, Any]:
 def said_input(spec: Spec, texts: Sequence[str]) -> str:
     """What was typed into a field, in words; as it was typed where it cannot be read. Nobody masks what one typed."""
     try:
-        value: Any = parse_many(spec, texts) if spec.kind == "many" else parse(spec, texts[-1] if texts else "")
+        text = " ".join(texts) if spec.kind == "words" else texts[-1] if texts else ""
+        value: Any = parse_many(spec, texts) if spec.kind == "many" else parse(spec, text)
     except BadValue:
         return gettext(", ").join(texts)
     if spec.info.personal or value is None:
@@ -365,6 +396,8 @@ def said(spec: Spec | None, value: Any) -> str:
         return mask_identifier(str(value))
     if spec.info.message:
         return tr(str(value))
+    if spec.info.words is not None:
+        return words_said(spec, str(value))
     if title := titles(spec).get(str(value)):
         return tr(title)
     if spec.kind == "reference" and spec.target is not None:

@@ -17,6 +17,7 @@ from forms.convert import Spec, specs
 from models.account import Account
 from models.event import Event, EventKind
 from models.scope import UNSCOPED
+from models.tree import is_tree
 from models.write import STAMPS
 from rules.deadlines import SHANGHAI
 from views import display
@@ -100,8 +101,8 @@ def differences(model: type[Any], changes: Mapping[str, Any]) -> list[Difference
     known = specs(model)
     for name, (old, new) in changes.items():
         spec = known.get(name)
-        if spec is None or spec.kind == "json":
-            continue
+        if spec is None or spec.kind == "json" or (name == "path" and is_tree(model)):
+            continue  # structures; and a path, which says no more than the superior does
         before, after = display.said(spec, old), display.said(spec, new)
         found.append(Difference(display.tr(spec.label), before, after, marks(before, after)))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -164,7 +165,7 @@ class Writing(Registry):
         for name in names:
             spec = specs(self.model)[name]
             if begins_now(spec):
-                found.setdefault(name, now())
+                found.setdefault(name, now() + (spec.info.begins or timedelta()))
             if spec.kind == "reference" and spec.target is not None and spec.required and name == "department_id":
                 found.setdefault(name, g.scope.department)
         return found
@@ -195,7 +196,7 @@ class Writing(Registry):
     def keep_draft(self, pk: int = 0) -> Any:
         """Keep what stands in an unsent form; a script of the page asks for it every few seconds of typing."""
         demand(self.admin.name, "edit" if pk else "add")
-        label = display.label_of(self.row_for("edit", pk)) if pk else display.tr(self.admin.add_label)
+        label = display.label_of(self.row_for("edit", pk)) if pk else self.draft_label()
         names = {*editable(self.model, self.admin.field_names, new=not pk), "version", "seen"}
         typed = {name: request.form.getlist(name) for name in request.form if name in names}
         kept = draft.keep(db(), self.admin.name, pk or -form_key(), typed, label, now())
@@ -203,6 +204,15 @@ class Writing(Registry):
             return jsonify({"kept": None}), 413
         commit()
         return jsonify({"kept": gettext("Draft kept %(when)s", when=display.moment(kept.saved_at))})
+
+    def draft_label(self) -> str:
+        """What a draft of a new row is called: what is being done, and the first of what the list would show."""
+        known = specs(self.model)
+        names = [n for cell in self.admin.list_cells for n in cell if n in known and not known[n].info.personal]
+        typed = [(known[n], request.form.getlist(n)) for n in names if known[n].kind in ("text", "reference")]
+        said = [display.said_input(spec, texts) for spec, texts in typed if any(texts)]
+        what = self.admin.one if self.admin.add_label == "New" else self.admin.add_label
+        return " · ".join([display.tr(what), *said[:2]])
 
     def draft_asked(self, pk: int) -> draft.Draft | None:
         """The draft that the address asks for: of this row, or any of the new ones."""
@@ -425,6 +435,8 @@ def inputs(spec: Spec, value: Any) -> list[str]:
     """The texts that a form holds for *value*."""
     if spec.kind == "many":
         return sorted(str(one.id) for one in value or ())
+    if spec.kind == "words":
+        return str(value or "").split()
     text = to_input(spec, value)
     return [text] if text or spec.kind != "boolean" else []
 

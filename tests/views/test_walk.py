@@ -8,9 +8,15 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
+from sqlalchemy import select
+
+from jobs.outbox import Worker
 from models.case import Case
 from models.database import Database
+from models.department import Department
 from models.item import Item
+from models.message import Message, MessageState
+from models.saved_view import SavedView
 from models.scope import everything
 from models.workflow import move
 from models.write import remove, save
@@ -244,3 +250,154 @@ def test_records_are_found_by_who_where_and_when(sign_in: SignIn, world: World, 
 def test_the_one_search_leaves_records_out(sign_in: SignIn) -> None:
     groups = sign_in("auditor").get("/find/?short=1&q=东卫健").get_json()["groups"]
     assert [group["title"] for group in groups] == ["办件", "部门"]
+
+
+# --- what is said ----------------------------------------------------------------------------------------------------
+
+
+def test_a_new_account_says_what_must_follow(sign_in: SignIn) -> None:
+    admin = sign_in("admin")
+    sent = opened(admin, "/accounts/new", username=["newcomer"], last_name=["新人"], email=["n@example.invalid"])
+    answer = admin.post("/accounts/new", sent)
+    assert answer.status_code == 302
+    assert "尚不能登录" in words(admin.text(answer.location))
+
+
+def test_reminders_of_what_is_decided_are_read(
+    sign_in: SignIn, world: World, database: Database, clock: Clock, worker: Worker
+) -> None:
+    clock.moment = NOW + timedelta(days=9)  # past the day of warning
+    worker.run_due()
+    with database.session(everything("test")) as s:
+        mine = select(Message.state).where(Message.recipient_id == world.account("clerk"))
+        assert s.scalars(mine).all() == [MessageState.Unread]
+    done(database, world, "approver", world.case("申请人红鲤"), "refuse", refusal_reason="不属本机关职权")
+    worker.run_due()
+    with database.session(everything("test")) as s:
+        assert s.scalars(mine).all() == [MessageState.Read]
+        assert s.scalar(select(Message.version).where(Message.recipient_id == world.account("clerk"))) == 2
+
+
+def test_counts_of_the_menu_say_what_they_count(sign_in: SignIn, clock: Clock) -> None:
+    clock.moment = NOW + timedelta(days=30)
+    menu = sign_in("clerk").text("/").partition("</nav>")[0]
+    assert re.search(r'<b title="[^"]*超期[^"]*">1<span class="hidden"> [^<]*超期', menu)
+
+
+def test_a_draft_is_called_by_what_was_typed_and_leads_on(sign_in: SignIn, world: World) -> None:
+    clerk = sign_in("clerk")
+    item = [str(world.item("护士执业注册鲤"))]
+    clerk.post("/cases/draft", opened(clerk, "/cases/new", applicant=["半途"], item_id=item))
+    page = clerk.text("/drafts/")
+    assert "收件 · 护士执业注册鲤 · 半途" in words(page)
+    assert "护士执业注册鲤 · 半途" in main(clerk.text("/")), "the workbench reminds of it"
+    shown = clerk.text(re.findall(r'href="(/drafts/\d+)"', page)[0])
+    onward = html.unescape(re.findall(r'href="(/cases/new\?draft=\d+)"', shown)[0])
+    assert fields(clerk.text(onward))["applicant"] == ["半途"]
+    assert "草稿" not in main(sign_in("colleague").text("/"))
+
+
+def test_a_day_that_cannot_be_shown_is_told(sign_in: SignIn, world: World) -> None:
+    clerk, case = sign_in("clerk"), world.case("申请人红鲤")
+    assert "尚未到来" in words(clerk.text(f"/cases/{case}?on=2026-06-18"))
+    assert "不是有效日期" in words(clerk.text(f"/cases/{case}?on=2026-02-30"))
+    assert "尚未到来" not in words(clerk.text(f"/cases/{case}?on=2026-06-17"))
+
+
+def test_ones_own_columns_are_no_view(sign_in: SignIn, database: Database) -> None:
+    clerk = sign_in("clerk")
+    clerk.post("/cases/views", {"query": "", "cell": ["applicant/channel", "phone"]})
+    assert clerk.get("/api/v1/saved-views/").get_json()["total"] == 0
+    assert "我的列" not in main(clerk.text("/saved-views/"))
+    with database.session(everything("test")) as s:
+        pk = s.scalars(select(SavedView.id)).one()
+    for path in (f"/saved-views/{pk}", f"/saved-views/{pk}/edit", f"/api/v1/saved-views/{pk}"):
+        assert clerk.get(path).status_code == 404, path
+    assert "我的列" in main(sign_in("admin").text("/events/?subject_type=saved-views"))
+
+
+def test_a_letter_just_ordered_is_being_written(
+    sign_in: SignIn, world: World, database: Database, worker: Worker
+) -> None:
+    case, clerk = world.case("申请人红鲤"), sign_in("clerk")
+    assert "正在生成" not in main(clerk.text(f"/cases/{case}"))
+    done(database, world, "clerk", case, "accept")
+    assert "文书正在生成" in main(clerk.text(f"/cases/{case}"))
+    worker.run_due()
+    assert "正在生成" not in main(clerk.text(f"/cases/{case}"))
+
+
+def test_a_view_says_when_it_is_replaced_left_and_keeps_its_columns(sign_in: SignIn) -> None:
+    clerk = sign_in("clerk")
+    sent = {"name": "本周", "query": "state=received"}
+    first = clerk.post("/cases/views", sent)
+    assert "已保存" in words(clerk.text(first.location))
+    assert "已更新" in words(clerk.text(clerk.post("/cases/views", sent).location))
+    view = re.findall(r"view=(\d+)", first.location)[0]
+    assert "本周 ·" in main(clerk.text(f"/cases/?state=received&view={view}"))
+    assert "本周 (已调整)" in main(clerk.text(f"/cases/?view={view}"))
+    columns = {"query": "state=received", "view": view, "cell": ["phone"]}
+    back = clerk.post("/cases/views", columns).location
+    assert f"view={view}" in back
+    assert "联系电话" in clerk.text(back).partition("<thead>")[2].partition("</thead>")[0]
+    assert "联系电话" not in clerk.text("/cases/").partition("<thead>")[2].partition("</thead>")[0]
+
+
+def test_a_token_begins_with_an_end_that_is_taken_and_boxes(sign_in: SignIn) -> None:
+    clerk = sign_in("clerk")
+    page = clerk.text("/tokens/new")
+    assert fields(page)["expires_at"] == ["2026-09-15T10:00"]
+    assert '<input type="checkbox" name="registries" value="cases"' in page
+    answer = clerk.post("/tokens/new", opened(clerk, "/tokens/new", name=["抓取程序"], registries=["cases", "items"]))
+    assert answer.status_code == 302
+    assert "办件、事项" in main(clerk.text(answer.location))
+    assert clerk.get("/api/v1/tokens/").get_json()["rows"][0]["registries"] == "cases items"
+    assert fields(clerk.text(f"{answer.location}/edit"))["registries"] == ["cases", "items"]
+
+
+def test_a_list_keeps_its_size_and_finds_what_is_mine(sign_in: SignIn) -> None:
+    page = sign_in("clerk").text("/cases/?size=50")
+    assert '<input type="hidden" name="size" value="50">' in page
+    assert re.search(r'name="handler_id" value="me"> 本人', page)
+    assert '<option value="-notice_due">' in page, "the order can be chosen without heads"
+
+
+def test_states_are_sorted_as_they_are_declared(sign_in: SignIn, world: World, database: Database) -> None:
+    with database.session(everything("test", world.account("clerk")), write=True) as s:
+        more = [receive(s, world.item("护士执业注册鲤"), applicant=name).id for name in ("受理", "退回")]
+    done(database, world, "clerk", more[0], "accept")
+    done(database, world, "approver", more[1], "refuse", refusal_reason="不属本机关职权")
+    rows = sign_in("clerk").get("/api/v1/cases/?sort=state").get_json()["rows"]
+    assert [row["state"] for row in rows] == ["received", "accepted", "refused"]
+
+
+def test_suggestions_say_their_state_and_what_is_over_comes_last(
+    sign_in: SignIn, world: World, database: Database
+) -> None:
+    with database.session(everything("test"), write=True) as s:
+        assert not move(s, s.get_one(Item, world.item("公共场所卫生许可鲤")), "cancel", now=NOW).errors
+    clerk = sign_in("clerk")
+    found = clerk.get("/cases/pick/item_id").get_json()["choices"]
+    assert [one["label"] for one in found] == ["护士执业注册鲤", "公共场所卫生许可鲤"]
+    assert [one["note"].rpartition(" · ")[2] for one in found] == ["有效", "已取消"]
+    people = clerk.get("/cases/pick/handler_id?q=clerk").get_json()["choices"]
+    assert (people[0]["label"], people[0]["note"]) == ("王鲤", "clerk")
+
+
+def test_a_refused_deletion_says_what_refers_to_the_row(sign_in: SignIn, world: World) -> None:
+    admin = sign_in("admin")
+    basis = admin.get("/api/v1/legal-bases/").get_json()["rows"][0]
+    answer = admin.post(f"/legal-bases/{basis['id']}/delete", {"version": basis["version"]}, follow_redirects=True)
+    assert "中有记录引用本记录" in words(answer.get_data(as_text=True))
+
+
+def test_background_work_is_said_in_words(sign_in: SignIn, world: World, database: Database) -> None:
+    done(database, world, "clerk", world.case("申请人红鲤"), "accept")
+    page = main(sign_in("admin").text("/outbox/"))
+    assert "受理通知书 letter.acceptance:" in page
+    assert "提醒 remind.cases.notice:" in page
+
+
+def test_a_move_in_the_tree_tells_no_paths(sign_in: SignIn, world: World, database: Database) -> None:
+    pk = world.id(Department, name="东城区卫生健康局")
+    assert "路径" not in main(sign_in("admin").text(f"/departments/{pk}?tab=history"))
