@@ -46,7 +46,7 @@ class UnknownType(TypeError):
 
 @dataclass(frozen=True)
 class Spec:
-    """kind: text, long, integer, boolean, date, moment, choice, reference, many or json."""
+    """kind: text, words, long, integer, boolean, date, moment, choice, reference, many or json."""
 
     name: str
     kind: str
@@ -111,6 +111,8 @@ def kind_of(model: type[Any], name: str, column: Any, info: Info) -> str:
         if isinstance(column.type, types):
             return kind
     if isinstance(column.type, String):
+        if info.words is not None:
+            return "words"
         return "long" if info.lines > 1 or not column.type.length else "text"
     raise UnknownType(f"{model.__name__}.{name}: no field for {column.type!r}")
 
@@ -200,6 +202,7 @@ def largest_id(model: type[Any] | None) -> int:
 
 _PARSERS = {
     "text": _text,
+    "words": _text,
     "integer": _integer,
     "boolean": _boolean,
     "date": _date,

@@ -24,6 +24,8 @@ class ConvertedField(Field):
         self.data = value
         if self.spec.kind == "many":
             self.raw = [str(o if isinstance(o, int) else o.id) for o in value or ()]
+        elif self.spec.kind == "words":
+            self.raw = str(value or "").split()
         else:
             self.raw = [to_input(self.spec, value)]
 
@@ -32,6 +34,8 @@ class ConvertedField(Field):
         try:
             if self.spec.kind == "many":
                 self.data = parse_many(self.spec, self.raw)
+            elif self.spec.kind == "words":
+                self.data = parse(self.spec, " ".join(self.raw))
             else:
                 self.data = parse(self.spec, self.raw[-1] if self.raw else "")
         except BadValue as error:

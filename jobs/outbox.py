@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from jobs.letters import write_letter
 from jobs.means import Means
-from jobs.reminders import remind
+from jobs.reminders import remind, settle
 from models.outbox import MOST_ATTEMPTS, Outbox, OutboxState, claim, close, due, put_back
 from models.scope import everything
 
@@ -62,4 +62,4 @@ class Worker(Means):
                 return done
 
 
-WORK.update({"letter": write_letter, "remind": remind})
+WORK.update({"letter": write_letter, "remind": remind, "settle": settle})

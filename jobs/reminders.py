@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
+from sqlalchemy import select
+
 from jobs.means import Means
 from models import registries
 from models.declare import Admin
 from models.delegation import deputies
 from models.message import Message, MessageState
-from models.outbox import Outbox, OutboxState, close
+from models.outbox import Outbox, OutboxState, close, reminder_key
 from models.scope import everything
+from models.workflow import move
 from models.write import save
 from rules.words import LabelEnum
 
@@ -47,6 +50,17 @@ def remind(means: Means, outbox_id: int, now: datetime) -> None:
             # The key is unique: "duplicate" says that an attempt killed after its commit had told it already.
             if any(p.code != "duplicate" for p in problems.errors):
                 raise RuntimeError(f"reminder {row.key}: {problems}")
+        close(row, OutboxState.Done)
+
+
+def settle(means: Means, outbox_id: int, now: datetime) -> None:
+    """What a reminder asked for is done (``settle.notice``): whoever has not read it need not any more."""
+    with means.database.session(everything("reminders"), write=True) as s:
+        row = s.get_one(Outbox, outbox_id)
+        key = reminder_key(row.subject_type, row.kind.partition(".")[2], row.subject_id)
+        for message in s.scalars(select(Message).where(Message.key == key, Message.state == MessageState.Unread)):
+            if problems := move(s, message, "read", now=now):
+                raise RuntimeError(f"reminder {key}: {problems}")
         close(row, OutboxState.Done)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -67,11 +67,13 @@ class Account(User):
         return []
 
     @staticmethod
-    def derive(session: Any, row: Any, actor: int | None, now: datetime) -> None:
+    def derive(session: Any, row: Any, actor: int | None, now: datetime) -> Iterable[Problem]:
         row.first_name = row.first_name or ""
         if row.password is None:
             # No sign-in until somebody gives this person a password.
             set_password(row, secrets.token_urlsafe(24), change=True)
+            message = N_("Nobody can sign in with this account yet: “%(action)s” makes its first password.")
+            yield Problem(None, "no_password", message, {"action": N_("Give a new password")}, warning=True)
 
 
 def set_password(account: Any, password: str, *, change: bool) -> None:

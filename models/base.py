@@ -7,9 +7,9 @@ the user table, while flask-appbuilder's ``Model`` (which silently merges two cl
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from flask_appbuilder.models.sqla import Model as FabModel
@@ -74,6 +74,8 @@ class Info:
     maximum: int | None = None
     due: tuple[str, ...] = ()
     message: bool = False
+    begins: timedelta | None = None
+    words: Callable[[], Iterable[tuple[str, str]]] | None = None
 
 
 def field(
@@ -88,6 +90,8 @@ def field(
     maximum: int | None = None,
     due: tuple[str, ...] = (),
     message: bool = False,
+    begins: timedelta | None = None,
+    words: Callable[[], Iterable[tuple[str, str]]] | None = None,
     **kw: Any,
 ) -> MappedColumn[Any]:
     """Declare a column together with what people see of it.
@@ -95,10 +99,12 @@ def field(
     label, help: message ids. editable: ``always``, ``new`` (only while the row is made) or ``never`` (set by
     rules alone). personal: shown masked until somebody whose verb is ``reveal`` asks for it. lines: height of the
     input. minimum, maximum: bounds of a number. due: the states in which this date is a running limit, shown as
-    working days left. message: the text may be a message id, read in the reader's language. Whether it is required
+    working days left. message: the text may be a message id, read in the reader's language. begins: how far from now
+    a required instant lies in a new form. words: the text is some of these (value, label), with blanks between.
+    Whether it is required
     follows from the annotation: ``Mapped[str]`` is, ``Mapped[str | None]`` is not.
     """
-    info = Info(label, help, editable, personal, lines, minimum, maximum, due, message)
+    info = Info(label, help, editable, personal, lines, minimum, maximum, due, message, begins, words)
     first = () if type_ is None else (type_,)
     return mapped_column(*first, *args, info={"field": info}, **kw)
 

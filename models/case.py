@@ -106,17 +106,16 @@ class Case(Row):
     handler: Mapped[Account | None] = relationship(lambda: Account, foreign_keys=lambda: [Case.handler_id])
 
     @staticmethod
-    def check(row: Any, now: datetime) -> list[Problem]:
-        found: list[Problem] = []
-        person = row.applicant_kind is ApplicantKind.Person
-        verdict = check_resident(row.identifier, local_day(now)) if person else check_uscc(row.identifier)
-        if not verdict.valid:
-            found.append(Problem("identifier", f"identifier_{verdict.reason}", REASONS[str(verdict.reason)]))
-        if row.received_at > now:
-            found.append(Problem("received_at", "future", N_("This lies in the future.")))
-        if row.id is None and row.item.state is not ItemState.InForce:
-            found.append(_not_in_force(row, "item_id"))
-        return found
+    def check(row: Any, now: datetime) -> Iterable[Problem]:
+        if row.identifier is not None and row.applicant_kind is not None:
+            person = row.applicant_kind is ApplicantKind.Person
+            verdict = check_resident(row.identifier, local_day(now)) if person else check_uscc(row.identifier)
+            if not verdict.valid:
+                yield Problem("identifier", f"identifier_{verdict.reason}", REASONS[str(verdict.reason)])
+        if row.received_at is not None and row.received_at > now:
+            yield Problem("received_at", "future", N_("This lies in the future."))
+        if row.id is None and row.item is not None and row.item.state is not ItemState.InForce:
+            yield _not_in_force(row, "item_id")
 
     @staticmethod
     def derive(session: Any, row: Any, actor: int | None, now: datetime) -> Iterable[Problem]:

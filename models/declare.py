@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Any
 
+from sqlalchemy import ColumnElement
+
 from rules.lifecycle import Lifecycle, Move
 from rules.words import N_, LabelEnum, Problem, Told
 
@@ -158,7 +160,8 @@ class Figure:
 @dataclass(frozen=True)
 class Block:
     """A short table on the workbench: the first rows of a list. where, order: as in the list's address.
-    empty: what is said when there are none. aside: stands in the narrow column, by the rows' labels alone."""
+    empty: what is said when there are none; if nothing is, a block beside is then left out. aside: stands in the narrow
+    column, by the rows' labels alone."""
 
     title: str
     where: str
@@ -206,9 +209,8 @@ class Admin:
     registries whose rows point here or are about rows of here; each is a tab on the page of a row. inline: those of
     them that stand on its first tab. desk: what stands on the workbench. badge: arguments of the list whose number of
     rows stands beside the menu entry. file: column that holds a document. pages: pages about a row that are
-    written by hand; overviews: those about the whole registry, linked above its list. add_label: what making a row is
-    called.
-    weight: order within the menu group.
+    written by hand; overviews: those about the whole registry, linked above its list. hides(model): which rows are the
+    machinery's own. add_label: what making a row is called. weight: order within the menu group.
     """
 
     name: str
@@ -242,6 +244,7 @@ class Admin:
     file: str | None = None
     pages: tuple[Page, ...] = ()
     overviews: tuple[Page, ...] = ()
+    hides: Callable[[Any], ColumnElement[bool]] | None = None
     weight: int = 50
     add_label: str = N_("New")
 

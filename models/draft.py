@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.account import Account
 from models.base import Moment, Table, field, ref
-from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
+from models.declare import Admin, Block, Desk, Grant, Group, MenuGroup, Reach, Role
 from models.scope import ScopedSession
 from rules.words import N_
 
@@ -47,6 +47,7 @@ class Draft(Table):
         cells="label/subject_type saved_at",
         order="-saved_at",
         owner="owner_id",
+        desk=Desk(blocks=(Block(N_("Drafts"), "", "-saved_at", "", aside=True),)),
         groups=(Group(N_("Basics"), "label subject_type saved_at"),),
         grants=tuple(Grant(role, "list show delete", Reach.mine) for role in Role),
         weight=90,

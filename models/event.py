@@ -40,11 +40,12 @@ class Event(Table):
     __table_args__ = (
         UniqueConstraint("subject_type", "subject_id", "seq"),
         Index("ix_event_department_id_at", "department_id", "at"),
+        Index("ix_event_at", "at"),
     )
 
     subject_type: Mapped[str] = field(N_("Registry"), String(40), editable="never")
     subject_id: Mapped[int] = field(N_("Row"), BigInteger(), editable="never")
-    subject_label: Mapped[str] = field(N_("Subject"), String(300), editable="never")
+    subject_label: Mapped[str] = field(N_("Subject"), String(300), editable="never", message=True)
     seq: Mapped[int] = field(N_("Number in sequence"), editable="never")
     department_id: Mapped[int | None] = ref("department.id", N_("Department"), editable="never", index=False)
     actor_id: Mapped[int | None] = ref("ab_user.id", N_("Who"), editable="never")
@@ -70,7 +71,7 @@ class Event(Table):
         label="subject_label",
         cells="subject_label/subject_type kind/action at actor_id",
         search="subject_label",
-        filters="kind action subject_type",
+        filters="kind action subject_type actor_id department_id at",
         order="-id",
         departments=("department_id",),
         groups=(
@@ -202,8 +203,11 @@ def looked_lately(session: Session, row: Any, now: datetime) -> bool:
 
 
 def called(label: Any) -> str:
-    """A row's label as an Event keeps it: of a sentence that is read in many languages, its values alone."""
-    return ", ".join(map(str, label.params.values())) if isinstance(label, Told) else str(label or "")
+    """A row's label as an Event keeps it: of a sentence that is read in many languages, its values alone; its
+    message id where it has none."""
+    if isinstance(label, Told):
+        return ", ".join(map(str, label.params.values())) or label.message
+    return str(label or "")
 
 
 def department_of(row: Any) -> int | None:

@@ -94,6 +94,11 @@ def post(session: Session, subject: Any, todo: Todo, event_id: int | None = None
     return row
 
 
+def reminder_key(registry: str, reminder: str, row_id: int) -> str:
+    """Of the outbox row and of the message that it becomes: one for each row and reminder, for good."""
+    return f"remind.{registry}.{reminder}:{row_id}"
+
+
 def due(session: Session, now: datetime, limit: int = 200, lease: timedelta = LEASE) -> list[int]:
     """Ids of what may be claimed now, oldest first."""
     free = or_(

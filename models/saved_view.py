@@ -63,6 +63,7 @@ class SavedView(Row):
         natural_key=("owner_id", "subject_type", "name"),
         groups=(Group(N_("Basics"), "subject_type name shared_with query"),),
         derive=derive,
+        hides=lambda model: model.name == LAYOUT,
         grants=tuple(Grant(role, "list show add edit delete", Reach.mine) for role in Role),
         weight=95,
     )

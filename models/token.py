@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,6 +37,13 @@ class TokenState(LabelEnum):
     Revoked = "revoked", N_("Revoked")
 
 
+def _registries() -> Iterator[tuple[str, str]]:
+    """What a token may be limited to."""
+    from models import registries
+
+    return ((name, model.__admin__.title) for name, model in registries().items())
+
+
 class Token(Row):
     __table_args__ = (UniqueConstraint("owner_id", "name"), UniqueConstraint("secret_hash"))
 
@@ -46,9 +53,10 @@ class Token(Row):
     registries: Mapped[str | None] = field(
         N_("Only these registries"),
         String(400),
-        help=N_("Names as in the addresses, with blanks between; empty: all that you may use yourself."),
+        help=N_("None ticked: all that you may use yourself."),
+        words=_registries,
     )
-    expires_at: Mapped[datetime] = field(N_("Valid until"), Moment())
+    expires_at: Mapped[datetime] = field(N_("Valid until"), Moment(), begins=timedelta(days=90))
     start: Mapped[str | None] = field(N_("Begins with"), String(12), editable="never")
     secret_hash: Mapped[str | None] = mapped_column(String(64))
     last_used_at: Mapped[datetime | None] = field(N_("Last used"), Moment(), editable="never")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
+
+from sqlalchemy import select
 
 from models.base import Row
 from models.declare import Action, Admin, Todo
 from models.event import REVEAL, EventKind, looked_lately, record
-from models.outbox import Outbox, post
+from models.outbox import Outbox, OutboxState, post, reminder_key
 from models.scope import ScopedSession
 from models.write import _stale, assign, attempt, column_problems, differences, snapshot, stamp, stays_in_reach
 from rules.lifecycle import Move, unanswered
@@ -62,9 +64,9 @@ def move(
         )
         session.flush()
         for notice in step.tells:
-            posted = post(session, row, Todo(f"letter.{notice}", f"letter.{notice}:{told.id}", now), told.id)
-            session.flush()
-            _hand_over(session, posted)
+            _post_now(session, row, Todo(f"letter.{notice}", f"letter.{notice}:{told.id}", now), told.id)
+        for name in outlived(session, row, before[life.field], step):
+            _post_now(session, row, Todo(f"settle.{name}", f"settle.{name}:{told.id}", now), told.id)
         return found
 
     return attempt(session, row, change)
@@ -128,7 +130,22 @@ def reveal(session: ScopedSession, row: Any, *, now: datetime) -> Problems:
     return attempt(session, row, change) if found.errors else found
 
 
-def _hand_over(session: ScopedSession, posted: Outbox) -> None:
+def outlived(session: ScopedSession, row: Any, before: Any, step: Move) -> Iterator[str]:
+    """The reminders that were sent and that *step* leaves behind. Their messages may be other people's, out of reach
+    of whoever makes the move, so a job marks them as read."""
+    admin: Admin = type(row).__admin__
+    for reminder in admin.reminders:
+        if before in reminder.states and step.target not in reminder.states:
+            key = reminder_key(admin.name, reminder.name, row.id)
+            sent = select(Outbox.id).where(Outbox.key == key, Outbox.state == OutboxState.Done)
+            if session.scalar(sent) is not None:
+                yield reminder.name
+
+
+def _post_now(session: ScopedSession, row: Any, todo: Todo, event_id: int) -> None:
+    """Into the outbox, and to the queue once the door has committed."""
+    posted = post(session, row, todo, event_id)
+    session.flush()
     session.info.setdefault("posted", []).append(posted.id)
 
 

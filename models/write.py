@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -19,7 +20,7 @@ from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from models.base import Info, Row, info_of
 from models.declare import Admin, Reach, Todo
 from models.event import EventKind, record
-from models.outbox import post
+from models.outbox import post, reminder_key
 from models.scope import Forbidden, ScopedSession, door
 from rules.words import N_, Problem, Problems, RuleError
 
@@ -32,41 +33,42 @@ def save(
     now: datetime,
     expected_version: int | None = None,
     also: Collection[str] = (),
+    noticed: Iterable[Problem] = (),
 ) -> Problems:
     """Write *values* (column or relation name → typed value) into *row*, with every rule, an Event and its todos.
 
     Returns what was found. With an error among it nothing is written and *row* is as it was; with warnings only
     the change stands in the caller's transaction. A row that would not differ is left alone: no Event, no new
-    version. also: fields not open for people that this caller (an import that takes over) may set. Raises Forbidden
-    when the scope does not reach the row as it stands.
+    version. also: fields not open for people that this caller (an import that takes over) may set. noticed: what
+    cannot even be read of what was typed, *values* being the rest: told together with what the rules say of that.
+    Raises Forbidden when the scope does not reach the row as it stands.
     """
     admin: Admin = type(row).__admin__
     new = inspect(row).transient
+    unread = Problems(noticed)
     verb = "add" if new else "edit"
     if new and not session.scope.may(admin.name, verb):
         raise Forbidden(verb, admin.name)
     if not new:
         session.scope.demand(verb, row)
         if stale := _stale(row, expected_version, everything=session.scope.everything):
-            return stale
-        if admin.life and not session.scope.everything and not admin.life.is_open(getattr(row, admin.life.field)):
-            message = N_("In the state “%(state)s” nothing can be edited any more.")
-            state = getattr(row, admin.life.field).label
-            return Problems([Problem(None, "not_open", message, {"state": state})])
+            return unread or stale
+        if not session.scope.everything and (closed := not_open(row)):
+            return Problems([*unread, closed])
 
     def change() -> Problems:
-        found = _not_writable(session, row, values, new, also)
+        found = Problems([*unread, *_not_writable(session, row, values, new, also)])
         before = snapshot(row)
         assign(session, row, {n: v for n, v in values.items() if not found.for_field(n)}, found)
         if new:
             fill_defaults(row)
         if admin.derive is not None:
             found.extend(admin.derive(session, row, session.scope.actor, now) or ())
-        found.extend(column_problems(session, row, before))
-        if not found.errors and admin.check is not None:
-            found.extend(admin.check(row, now))
-        if found.errors:
-            raise RuleError(found)
+        found.extend(column_problems(session, row, before, unread))
+        with session.no_autoflush:  # what breaks a rule is not to be sent to the database in passing
+            found.extend(_checked(admin, row, now, found))
+            if found.errors:
+                raise RuleError([*found, *_twins(session, row, before, found)])
         if not session.scope.covers(verb, row):
             raise RuleError([out_of_reach(admin, admin.follows or next(iter(admin.departments), admin.owner))])
         stays_in_reach(session, row, verb, before)
@@ -87,11 +89,56 @@ def save(
             session.flush()
             for reminder in admin.reminders if new else ():
                 if (moment := reminder.at(session, row, now)) is not None:
-                    key = f"remind.{admin.name}.{reminder.name}:{row.id}"
+                    key = reminder_key(admin.name, reminder.name, row.id)
                     post(session, row, Todo(f"remind.{reminder.name}", key, moment), told.id)
         return found
 
     return attempt(session, row, change)
+
+
+def not_open(row: Any) -> Problem | None:
+    """Why the fields of *row* cannot be edited in its present state; None where they can."""
+    life = type(row).__admin__.life
+    if life is None or life.is_open(getattr(row, life.field)):
+        return None
+    message = N_("In the state “%(state)s” nothing can be edited any more.")
+    return Problem(None, "not_open", message, {"state": getattr(row, life.field).label})
+
+
+def _checked(admin: Admin, row: Any, now: datetime, found: Problems) -> list[Problem]:
+    """What the registry's own rule says of *row*.
+
+    Where something is wrong already, what it says besides of single fields that people fill in, so that they learn of
+    everything at once. It is written for whole rows: where it stumbles over what is missing, what it said before holds.
+    """
+    if admin.check is None:
+        return []
+    if not found.errors:
+        return [*admin.check(row, now)]
+    told = {p.field for p in found.errors}
+    open_ = {n for n, (_, info) in columns(type(row)).items() if info.editable != "never"}
+    said = []
+    with suppress(TypeError, AttributeError):
+        for problem in admin.check(row, now):
+            if problem.field in open_ - told:
+                said.append(problem)  # noqa: PERF401 - what was said before it stumbled is to be kept
+    return said
+
+
+def _twins(session: ScopedSession, row: Any, before: Mapping[str, Any], found: Problems) -> Iterator[Problem]:
+    """Duplicates that the constraints would tell of only once nothing else is wrong, as far as one may see them."""
+    model = type(row)
+    told, known = {p.field for p in found.errors}, columns(model)
+    for constraint in uniques(model):
+        names = [c.name for c in constraint.columns]
+        values = {n: getattr(row, n) for n in names if n in known}
+        typed = any(known[n][1].editable != "never" for n in values)
+        changed = inspect(row).transient or any(before[n] != v for n, v in values.items())
+        if len(values) < len(names) or None in values.values() or told & {*names} or not (typed and changed):
+            continue
+        others = select(model.id).where(*(getattr(model, n) == v for n, v in values.items()))
+        if session.scalar(others.where(model.id != row.id) if row.id else others) is not None:
+            yield _duplicate(names)
 
 
 def stays_in_reach(session: ScopedSession, row: Any, verb: str, before: Mapping[str, Any]) -> None:
@@ -128,7 +175,26 @@ def remove(session: ScopedSession, row: Any, *, now: datetime, expected_version:
         session.flush()
         return Problems()
 
-    return attempt(session, row, change)
+    found = attempt(session, row, change)
+    return Problems(_referring(session, row) if p.code == "in_use" else p for p in found)
+
+
+def _referring(session: ScopedSession, row: Any) -> Problem:
+    """Which registry keeps *row* from being deleted, as far as one may see its rows."""
+    table = type(row).__table__
+    for mapper in type(row).registry.mappers:
+        model: Any = mapper.class_
+        if not hasattr(model, "__admin__"):
+            continue
+        for name, (column, _) in columns(model).items():
+            leads_here = any(key.column.table is table for key in column.foreign_keys)
+            if (
+                leads_here
+                and session.scalar(select(model.id).where(getattr(model, name) == row.id).limit(1)) is not None
+            ):
+                message = N_("Rows of “%(registry)s” refer to this one, so it stays.")
+                return Problem(None, "in_use", message, {"registry": model.__admin__.title})
+    return Problem(None, "in_use", N_("Other rows refer to this one, so it stays."))
 
 
 def attempt(session: ScopedSession, row: Any, change: Callable[[], Problems]) -> Problems:
@@ -236,11 +302,16 @@ def fill_defaults(row: Any) -> None:
             setattr(row, name, column.default.arg)
 
 
-def column_problems(session: ScopedSession, row: Any, before: Mapping[str, Any]) -> Problems:
-    """What the columns themselves demand: presence, length, bounds, a member of the list, a reference in reach."""
+def column_problems(
+    session: ScopedSession, row: Any, before: Mapping[str, Any], unread: Problems | None = None
+) -> Problems:
+    """What the columns themselves demand: presence, length, bounds, a member of the list, a reference in reach.
+
+    unread: of these fields what was typed could not be read, so that is all there is to say of them.
+    """
     found, underived = Problems(), Problems()
-    new = inspect(row).transient
-    for name, (column, info) in columns(type(row)).items():
+    new, skipped = inspect(row).transient, {p.field for p in unread or ()}
+    for name, (column, info) in ((n, known) for n, known in columns(type(row)).items() if n not in skipped):
         value = getattr(row, name)
         if value is None or value == "":
             filled = new and (column.default is not None or column.server_default is not None)
@@ -267,7 +338,7 @@ def column_problems(session: ScopedSession, row: Any, before: Mapping[str, Any])
             if target is not None and session.get(target, value) is None:
                 found.append(Problem(name, "not_found", N_("There is no such row, or you may not see it.")))
     # What rules fill in is missing only because of what people left out, unless nothing else is wrong.
-    return found or underived
+    return found or (Problems() if unread else underived)
 
 
 def target_of(model: type[Any], name: str) -> type[Any] | None:
@@ -294,9 +365,7 @@ def _constraint_problem(row: Any, error: IntegrityError) -> Problem:
         hit = {c.strip().partition(".")[2] for c in failed.group(1).split(",")} if failed else set()
         for constraint in uniques(type(row)):
             if constraint.name == name or (hit and {c.name for c in constraint.columns} == hit):
-                blamed = [c.name for c in constraint.columns]
-                message = N_("There is already a row with this value.")
-                return Problem(blamed[-1], "duplicate", message, {"fields": blamed})
+                return _duplicate([c.name for c in constraint.columns])
     checked = re.search(r"CHECK constraint failed: (\w+)", text)
     for constraint in table.constraints:
         wanted = name or (checked.group(1) if checked else None)
@@ -307,6 +376,10 @@ def _constraint_problem(row: Any, error: IntegrityError) -> Problem:
     if "FOREIGN KEY" in text.upper():
         return Problem(None, "in_use", N_("Other rows refer to this one, so it stays."))
     raise error
+
+
+def _duplicate(names: list[str]) -> Problem:
+    return Problem(names[-1], "duplicate", N_("There is already a row with this value."), {"fields": names})
 
 
 def check_constraint(sql: str, name: str, message: str, field: str | None = None) -> CheckConstraint:

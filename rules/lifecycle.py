@@ -73,13 +73,17 @@ class Lifecycle:
         found = Problems()
         state = getattr(row, self.field)
         if state not in move.sources:
-            message = N_("“%(action)s” is not possible while the state is “%(state)s”.")
-            found.append(Problem(None, "wrong_state", message, {"action": move.label, "state": state.label}))
+            found.append(wrong_state(move, state))
             return found
         found.extend(unanswered(move.requires, given))
         if not found and move.check is not None:
             found.extend(move.check(row, given, now))
         return found
+
+
+def wrong_state(move: Move, state: LabelEnum) -> Problem:
+    message = N_("“%(action)s” is not possible while the state is “%(state)s”.")
+    return Problem(None, "wrong_state", message, {"action": move.label, "state": state.label})
 
 
 def unanswered(requires: Iterable[str], given: Given) -> Problems:

@@ -74,6 +74,10 @@ $$("[data-menu]").forEach((button) => button.addEventListener("click", () => {
   button.setAttribute("aria-expanded", String(open));
 }));
 
+// On paper nothing can be unfolded.
+addEventListener("beforeprint", () => $$("main details:not([data-drop]):not([open])").forEach((folded) => { folded.open = true; folded.dataset.folded = ""; }));
+addEventListener("afterprint", () => $$("main details[data-folded]").forEach((folded) => { folded.open = false; delete folded.dataset.folded; }));
+
 // Only one panel is open at a time, and none stays open behind one's back.
 $$("details[data-drop], details.who").forEach((drop) => drop.addEventListener("toggle", () => {
   if (drop.open) $$("details[data-drop][open], details.who[open]").forEach((other) => { if (other !== drop) other.open = false; });
@@ -172,9 +176,18 @@ $$("form[data-everywhere]").forEach((form) => {
       links.forEach((link, i) => link.setAttribute("aria-selected", String(i === at)));
       input.setAttribute("aria-activedescendant", links[at].id); links[at].scrollIntoView({ block: "nearest" });
     } else if (event.key === "Enter" && at >= 0) { event.preventDefault(); location.href = links[at].href; }
-    else if (event.key === "Escape") { event.stopPropagation(); close(); }
+    else if (event.key === "Escape") { event.preventDefault(); event.stopPropagation(); close(); } // by itself it would empty the field
   });
   document.addEventListener("click", (event) => { if (!form.contains(event.target)) close(); });
+});
+
+// What is shown only once is copied with one press; where the browser gives no clipboard it is marked for copying.
+$$("[data-copy]").forEach((button) => {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const text = document.getElementById(button.dataset.copy);
+    try { await navigator.clipboard.writeText(text.textContent); button.textContent = button.dataset.copied; } catch { getSelection().selectAllChildren(text); }
+  });
 });
 
 // Single keys can be switched off on the page of one's account, for whoever speaks to the machine or hits them by chance.

@@ -26,12 +26,12 @@ from models.declare import MenuGroup
 from models.scope import Forbidden, everything
 from views import checks, display, security, table
 from views.api import api_for
-from views.errors import say_error
+from views.errors import say_error, signed_owner
 from views.generator import pages_for
 from views.imports import IMPORTABLE, Import
 from views.matrix import Matrix
 from views.pages import PAGES, MyAccount, SignIn
-from views.workbench import Find, Workbench, badges
+from views.workbench import Find, Workbench, badge_words, badges
 
 
 class Builder(AppBuilder):
@@ -103,10 +103,22 @@ def words() -> dict[str, Any]:
     """What every template knows about this request."""
     return {
         "person": g.get("person"),
-        "here": request.full_path.rstrip("?") if request.method == "GET" else request.path,
+        "here": here(),
         "locale": choose_locale(),
         "html_lang": {"zh": "zh-Hans", "zh_Hant": "zh-Hant"}.get(choose_locale(), "en"),
     }
+
+
+def here() -> str:
+    """The address to come back to. After a form: its own, where that can be opened, else where the form would have
+    gone on to, else the list it belongs to."""
+    if request.method == "GET":
+        return request.full_path.rstrip("?")
+    rule = request.url_rule
+    if rule is None or "GET" in (rule.methods or ()):
+        return request.path
+    onward = security.local_path(request.form.get("next"))
+    return url_for(f"{request.blueprint}.list") if onward == "/" and request.blueprint in registries() else onward
 
 
 def is_open(row: Any) -> bool:
@@ -133,6 +145,7 @@ def navigation() -> list[tuple[str, list[dict[str, Any]]]]:
             "href": url_for(f"{name}.list"),
             "on": request.blueprint == name,
             "count": counts.get(name, 0),
+            "counts": badge_words(model) if counts.get(name) else "",
         }
         groups.setdefault(display.tr(admin.menu.label), []).append(entry)
     first = display.gettext("Today")
@@ -173,6 +186,7 @@ CALLED: dict[str, Any] = {
     "row_cells": table.row_cells,
     "row_tick": table.tick,
     "label_of": display.label_of,
+    "note_of": display.note_of,
     "problem_text": display.problem_text,
     "labelled": display.labelled,
     "moment": display.moment,
@@ -190,4 +204,5 @@ CALLED: dict[str, Any] = {
     "importable": IMPORTABLE,
     "cause_text": display.cause_text,
     "problem_lines": display.problem_lines,
+    "signed_owner": signed_owner,
 }

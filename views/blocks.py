@@ -16,7 +16,9 @@ from models import registries
 from models.base import personal_fields
 from models.declare import Action, Admin
 from models.event import REVEAL
+from models.outbox import Outbox, OutboxState
 from models.workflow import can
+from rules.deadlines import local_day
 from rules.lifecycle import Move
 from views import display
 from views.display import gettext
@@ -115,6 +117,8 @@ def frame(row: Any) -> dict[str, Any]:
         "file": has_file(row),
         "subject": display.subject_of(row),
         "told": tells_past(row),
+        "resume": display.resume_of(row),
+        "today": local_day(now()),
         "explains": g.scope.may("roles", "show"),
     }
 
@@ -168,6 +172,17 @@ def newest(tab: Tab, row: Any) -> tuple[list[Any], bool]:
     return rows[:MOST_INLINE], len(rows) > MOST_INLINE
 
 
+def letters_coming(row: Any, events: Sequence[Past], written: int) -> bool:
+    """Has a letter about *row* been asked for that is not even numbered yet?"""
+    life = type(row).__admin__.life
+    moves = [life.find(event.action) for event in events if event.action] if life is not None else []
+    if sum(len(move.tells) for move in moves if move is not None) <= written:
+        return False
+    open_ = Outbox.state.in_((OutboxState.Waiting, OutboxState.Claimed)) & Outbox.kind.startswith("letter.")
+    mine = (Outbox.subject_type == type(row).__admin__.name) & (Outbox.subject_id == row.id)
+    return db().scalar(select(Outbox.id).where(open_, mine).limit(1)) is not None
+
+
 def has_file(row: Any) -> bool:
     admin: Admin = type(row).__admin__
     return admin.file is not None and getattr(row, "sha256", None) is not None
@@ -215,6 +230,16 @@ def column_heads(model: type[Any], sort: str, cells: Sequence[Sequence[str]]) ->
         }
         for names in cells
     ]
+
+
+def orders(model: type[Any], columns: Sequence[Mapping[str, Any]], asked: str) -> list[tuple[str, str]]:
+    """The orders to choose from where a list has no heads to press: each column both ways, and what is asked for."""
+    names = [column["names"][0] for column in columns if column["sort"]]
+    if asked and sortable(model, asked):
+        names.append(asked.removeprefix("-"))
+    ways = (("", gettext("%(label)s, ascending")), ("-", gettext("%(label)s, descending")))
+    known = dict.fromkeys(name for name in names if name_label(model, name))
+    return [(sign + name, words % {"label": name_label(model, name)}) for name in known for sign, words in ways]
 
 
 def next_sort(model: type[Any], name: str, current: str) -> str | None:

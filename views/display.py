@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,12 +13,14 @@ from flask import current_app, g, has_request_context, url_for
 from flask_babel import format_date, format_datetime, get_translations
 
 import notices
-from forms.convert import Spec, specs
+from forms.convert import BadValue, Spec, parse, parse_many, specs, to_json
 from models import registries
 from models.base import personal_fields
 from models.declare import REACHES, VERBS, Admin, Reach, Role
+from models.draft import Draft
 from models.event import REVEAL, masked
 from models.letter import Letter
+from models.outbox import Outbox
 from models.role import AccessRole
 from models.work_day import load_calendar
 from rules.calendar import Calendar
@@ -158,6 +160,19 @@ def label_of(row: Any) -> str:
     return tr(value.message, value.params) if isinstance(value, Told) else str(value or row.id)
 
 
+def noted(admin: Admin) -> tuple[str, ...]:
+    """By what people know a row besides its label: what stands with it in the first two columns of the list."""
+    first, *others = admin.list_cells
+    return (*first, *(others[0][:1] if others else ()))
+
+
+def note_of(row: Any) -> str:
+    """These facts in words."""
+    admin: Admin = type(row).__admin__
+    texts = [cell(row, name).text for name in noted(admin) if name != admin.label]
+    return " · ".join(dict.fromkeys(text for text in texts if text and text != label_of(row)))
+
+
 def role_label(name: str) -> str:
     found = next((r for r in Role if r.value == name), None)
     return tr(found.label) if found else name
@@ -208,6 +223,8 @@ def _plain(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell
         text = mask_identifier(text)
     if spec.info.message:
         text = tr(text)
+    if spec.info.words is not None:
+        text = words_said(spec, text)
     text = tr(titles(spec).get(text, "")) or text
     if name_is_registry(spec.name) and text in registries():
         text = tr(registries()[text].__admin__.one)
@@ -216,16 +233,29 @@ def _plain(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell
     return Cell(text, href=subject_of(row) if spec.name == "subject_label" else None)
 
 
+def words_said(spec: Spec, text: str) -> str:
+    """Some of a few words, each by its label."""
+    known = dict(spec.info.words() if spec.info.words is not None else ())
+    return str(gettext(", ").join(tr(known[word]) if word in known else word for word in text.split()))
+
+
 def name_is_registry(name: str) -> bool:
     return name == "subject_type"
 
 
 def titles(spec: Spec) -> Mapping[str, str]:
-    """Value → message id of a text that holds words of the product besides anybody's own: kinds of letters, declared
-    roles. Of any other text nothing."""
+    """Value → message id of a text that holds words of the product besides anybody's own: kinds of letters and of the
+    work on them, declared roles. Of any other text nothing."""
     if spec is specs(AccessRole)["name"]:
         return {role.value: role.label for role in Role}
-    return {k.name: k.title for k in notices.kinds().values()} if spec is specs(Letter)["kind"] else {}
+    if spec is specs(Letter)["kind"]:
+        return {k.name: k.title for k in notices.kinds().values()}
+    if spec is specs(Outbox)["kind"]:
+        letters = {f"letter.{k.name}": k.title for k in notices.kinds().values()}
+        names = {r.name for model in registries().values() for r in model.__admin__.reminders}
+        reminders = {f"remind.{name}": N_("Reminder") for name in names}
+        return {**letters, **reminders, **{f"settle.{name}": N_("End of a reminder") for name in names}}
+    return {}
 
 
 def subject_of(row: Any) -> str | None:
@@ -233,6 +263,18 @@ def subject_of(row: Any) -> str | None:
     name, pk = getattr(row, "subject_type", None), getattr(row, "subject_id", None) or 0
     known = name in registries() and pk > 0  # below: a form of a new row, which a draft is of
     return href(str(name), pk) if known and g.scope.may(str(name), "show") else None
+
+
+def resume_of(row: Any) -> str | None:
+    """Where a draft is gone on with: in the form it was typed in."""
+    if not isinstance(row, Draft) or row.subject_type not in registries():
+        return None
+    pk = row.subject_id if row.subject_id > 0 else None
+    if not g.scope.may(row.subject_type, "edit" if pk else "add"):
+        return None
+    if pk is None:
+        return url_for(f"{row.subject_type}.add", draft=row.id)
+    return url_for(f"{row.subject_type}.edit", pk=pk, draft=row.id)
 
 
 def action_label(registry: str, action: str) -> str:
@@ -367,6 +409,18 @@ def masked_changes(registry: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     return {n: [masked(v) for v in pair] if n in hidden else pair for n, pair in changes.items()}
 
 
+def said_input(spec: Spec, texts: Sequence[str]) -> str:
+    """What was typed into a field, in words; as it was typed where it cannot be read. Nobody masks what one typed."""
+    try:
+        text = " ".join(texts) if spec.kind == "words" else texts[-1] if texts else ""
+        value: Any = parse_many(spec, texts) if spec.kind == "many" else parse(spec, text)
+    except BadValue:
+        return gettext(", ").join(texts)
+    if spec.info.personal or value is None:
+        return gettext(", ").join(texts)
+    return said(spec, to_json(spec, value) if spec.kind != "many" else value)
+
+
 def said(spec: Spec | None, value: Any) -> str:
     """A stored value of an Event in words."""
     if value is None:
@@ -385,6 +439,8 @@ def said(spec: Spec | None, value: Any) -> str:
         return mask_identifier(str(value))
     if spec.info.message:
         return tr(str(value))
+    if spec.info.words is not None:
+        return words_said(spec, str(value))
     if title := titles(spec).get(str(value)):
         return tr(title)
     if spec.kind == "reference" and spec.target is not None:

@@ -7,20 +7,24 @@ import logging
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import flash, g, redirect, render_template, request, url_for
+from flask import current_app, flash, g, redirect, render_template, request, url_for
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
+from itsdangerous import BadSignature, URLSafeSerializer
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from forms.convert import specs
 from models import registries
-from models.access import Person
+from models.access import Person, scope_of
 from models.database import is_busy
+from models.declare import Admin
 from models.draft import LARGEST
-from models.scope import ANONYMOUS, Forbidden
+from models.scope import ANONYMOUS, Forbidden, everything
 from rules.words import N_
 from views import display, security
+from views.listing import by_id
+from views.registry import number
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +47,10 @@ def resent() -> Any | None:
     form = [(n, v) for n, v in request.form.items(multi=True) if n != "csrf_token"]
     if request.blueprint not in registries() or not form or sum(len(v) for _, v in form) > LARGEST:
         return None
-    path = request.full_path.rstrip("?")
-    if isinstance(current_user._get_current_object(), Person):
-        return render_template("resend.html", target=path, fields=form, shown=in_words(path, form)), 400
+    path, person = request.full_path.rstrip("?"), current_user._get_current_object()
+    if isinstance(person, Person):
+        own = of_person(form, person.id)
+        return (resend_page(path, own, person), 400) if own else None
     flash(display.tr(N_("Your sign-in has ended. Sign in again; what you entered is kept.")), "warn")
     kept = json.dumps(form, ensure_ascii=False)
     return render_template("login.html", target=path, username="", refused=False, kept=kept), 401
@@ -60,18 +65,68 @@ def from_here() -> bool:
     return (origin.scheme, origin.netloc) == (request.scheme, request.host)
 
 
-def in_words(target: str, fields: Sent) -> Sent:
-    """What is about to be sent again, so that nobody sends what somebody else prepared: (label, text)."""
-    model = registries().get(target.split("/")[1] if "/" in target else "")
-    known = specs(model) if model is not None else {}
-    return [(display.tr(known[n].label), v[:200]) for n, v in fields if n in known and v]
+def resend_page(target: str, fields: Sent, person: Person) -> str:
+    """What is about to be sent again, in words, so that nobody sends what somebody else prepared."""
+    with security.database().session(everything("scope")) as s:
+        g.scope = scope_of(person, s)
+    heading, shown = in_words(target, fields)
+    return render_template("resend.html", target=target, fields=fields, heading=heading, shown=shown)
 
 
-def kept_fields(text: str) -> Sent:
-    """The fields that a sign-in page carried along; none for what we did not write."""
+def in_words(target: str, fields: Sent) -> tuple[str, Sent]:
+    """(what the form at *target* does to which row, what stands in it as label and text)."""
+    parts = [*urlsplit(target).path.strip("/").split("/"), "", "", ""]
+    model = registries().get(parts[0])
+    if model is None:
+        return "", []
+    admin: Admin = model.__admin__
+    pk = number(parts[1])
+    row = security.db().scalars(by_id(model, pk)).one_or_none() if pk is not None else None
+    step = admin.step(parts[parts.index("do") + 1]) if "do" in parts else None
+    pages = {"new": admin.add_label, "edit": N_("Edit"), "delete": N_("Delete")}
+    doing = step.label if step is not None else pages.get(parts[1] if pk is None else parts[2], admin.one)
+    about = display.label_of(row) if row is not None else display.tr(admin.title)
+    known, texts = specs(model), dict.fromkeys(name for name, value in fields if value)
+    names = step.asks if step else admin.field_names
+    shown = [
+        (display.tr(known[n].label), display.said_input(known[n], [v for m, v in fields if m == n and v]))
+        for n in texts
+        if n in names and n in known
+    ]
+    return " · ".join(text for text in (about, display.tr(doing))), shown
+
+
+# Whose form it is. Machines in halls are shared: what one person typed is shown to nobody else who signs in.
+OWNER = "by"
+
+
+def signer() -> URLSafeSerializer:
+    return URLSafeSerializer(str(current_app.secret_key), salt="whose form")
+
+
+def signed_owner() -> str:
+    """Who is opening this form, for its hidden field ``by``."""
+    return str(signer().dumps(g.person.id))
+
+
+def of_person(fields: Sent, account_id: int) -> Sent:
+    """*fields*, unless they stand in the form of somebody else; then none, with a sentence. Small forms, in which
+    nobody types, do not say whose they are."""
+    try:
+        owners = {signer().loads(value) for name, value in fields if name == OWNER}
+    except BadSignature:
+        owners = {None}
+    if not owners - {account_id}:
+        return fields
+    flash(display.tr(N_("What had been entered on the page before belongs to another user and is not kept.")), "warn")
+    return []
+
+
+def kept_fields(text: str, account_id: int) -> Sent:
+    """The fields that a sign-in page carried along; none for what we did not write, or somebody else entered."""
     try:
         found = json.loads(text) if 0 < len(text) < 2 * LARGEST else []
-        return [(str(name), str(value)) for name, value in found]
+        return of_person([(str(name), str(value)) for name, value in found], account_id)
     except (ValueError, TypeError):
         return []
 

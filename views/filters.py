@@ -72,6 +72,11 @@ class Filter:
         return self.spec.target is not None and is_tree(self.spec.target)
 
     @property
+    def of_people(self) -> bool:
+        """May one ask for oneself?"""
+        return self.spec.target is Account
+
+    @property
     def arguments(self) -> tuple[str, ...]:
         return tuple(f"{self.name}{suffix}" for suffix in ("", "__from", "__to", "__empty", "__below"))
 

@@ -18,6 +18,7 @@ from forms.convert import Spec, specs
 from models.account import Account
 from models.event import Event, EventKind
 from models.scope import UNSCOPED
+from models.tree import is_tree
 from models.write import STAMPS
 from rules.deadlines import SHANGHAI
 from views import display
@@ -99,8 +100,8 @@ def differences(model: type[Any], changes: Mapping[str, Any]) -> list[Difference
     known = specs(model)
     for name, (old, new) in changes.items():
         spec = known.get(name)
-        if spec is None:
-            continue
+        if spec is None or (name == "path" and is_tree(model)):
+            continue  # a path says no more than the superior does
         if spec.kind == "json":
             found += [Difference(*parts) for parts in display.grant_differences(spec, old, new)]
             continue

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, Select, cast, false, func, inspect, select
+from sqlalchemy import ColumnElement, Float, Select, case, cast, false, func, inspect, not_, select
 from sqlalchemy.orm import aliased, joinedload, selectinload
 from werkzeug.datastructures import MultiDict
 
@@ -84,6 +84,8 @@ def listing(
     conditions = where(asked.filters, s, now, asked.problems)
     if asked.text.strip():
         conditions.append(search(model, asked.text))
+    if admin.hides is not None:
+        conditions.append(not_(admin.hides(model)))
     ids = page_of_ids(s, model, asked, conditions)
     if ids:
         # The page is found by its ids alone: joined at once, every row would be joined before any is sorted.
@@ -133,7 +135,9 @@ def rounded(number: float) -> int:
 
 def by_id(model: type[Any], pk: int) -> Select[Any]:
     """The row of that id; none for a number that the column cannot hold, where PostgreSQL would raise."""
-    return select(model).where(model.id == pk if pk <= largest_id(model) else false())
+    found = select(model).where(model.id == pk if pk <= largest_id(model) else false())
+    hides = model.__admin__.hides
+    return found if hides is None else found.where(not_(hides(model)))
 
 
 def with_references(statement: Select[Any], model: type[Any], fields: Sequence[str]) -> Select[Any]:
@@ -165,6 +169,11 @@ def order(model: type[Any], sort: str) -> list[Any]:
         other = aliased(spec.target)  # it may be this very table
         key = getattr(other, target.order.removeprefix("-"))
         column = select(key).where(other.id == column).correlate(model).scalar_subquery()
+    elif spec is not None and spec.choices is not None:
+        # As declared, which is how people know them; the stored words fall in any order.
+        values = [member.value for member in spec.choices]
+        if values != sorted(values):
+            column = case({value: place for place, value in enumerate(values)}, value=column)
     # The id makes pages stable where many rows share a value; each engine has its own place for empty ones.
     if sort.startswith("-"):
         return [column.desc().nulls_last(), model.id.desc()]

@@ -20,7 +20,7 @@ from models.letter import Letter, LetterState
 from models.scope import door, everything
 from views import display
 from views.display import gettext
-from views.errors import in_words, kept_fields
+from views.errors import kept_fields, resend_page
 from views.listing import with_references
 from views.security import database, find_person, local_path, now
 
@@ -53,9 +53,9 @@ class SignIn(BaseView):
             session["locale"] = locale
         login_user(person)
         session["stamp"] = person.stamp
-        if (fields := kept_fields(kept)) and target != "/":
-            return render_template("resend.html", target=target, fields=fields, shown=in_words(target, fields))
-        return redirect(target)
+        if (fields := kept_fields(kept, person.id)) and target != "/":
+            return resend_page(target, fields, person)
+        return redirect("/" if kept else target)  # where a form was sent to there may be nothing to open
 
     @expose("/logout/", methods=["POST"])
     def logout(self) -> Any:

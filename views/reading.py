@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date
 from typing import Any
@@ -16,16 +17,19 @@ from forms.convert import UNSTORABLE, iso_day, specs
 from models.account import Account
 from models.declare import Admin, Role
 from models.event import REVEAL
+from models.letter import Letter
 from models.saved_view import LAYOUT, SavedView
 from models.search import search
 from models.tree import is_tree
 from models.why import verdicts
 from models.workflow import reveal
 from models.write import save
+from rules.deadlines import local_day
 from rules.normalise import clean
+from rules.words import N_
 from views import blocks, display
 from views.display import gettext
-from views.history import PAGE, as_it_was, differences, past_of, prefetch, tells_past
+from views.history import PAGE, Past, as_it_was, differences, past_of, prefetch, tells_past
 from views.listing import by_id, listing, whole
 from views.registry import PK, Registry, number
 from views.security import commit, db, demand, now, person_and_scope
@@ -44,37 +48,49 @@ class Reading(Registry):
     def list(self) -> str:
         demand(self.admin.name, "list")
         views = [*db().scalars(select(SavedView).where(SavedView.subject_type == self.admin.name))]
+        mine = next((v for v in views if v.is_layout and v.owner_id == g.scope.actor), None)
+        views = [v for v in views if not v.is_layout]
         view = next((v for v in views if v.id == number(request.args.get("view", ""))), None)
-        layout = view or next((v for v in views if v.is_layout and v.owner_id == g.scope.actor), None)
+        layout = view or mine
         cells = blocks.chosen_cells(self.model, layout.chosen if layout else None)
         found = listing(db(), self.model, request.args, now(), fields=blocks.flat(cells))
         for problem in found.problems:
             flash(display.problem_text(problem), "bad")
+        columns = blocks.column_heads(self.model, found.sort, cells)
+        query = urlencode([(k, v) for k, v in request.args.items(multi=True) if k not in PASSING and v])
         return self.page(
             "list.html",
             found=found,
             cells=cells,
-            columns=blocks.column_heads(self.model, found.sort, cells),
+            chosen=bool(layout is not None and layout.chosen),
+            columns=columns,
+            orders=blocks.orders(self.model, columns, request.args.get("sort", "")),
             choices=[(cell, blocks.cell_label(self.model, cell)) for cell in blocks.cell_choices(self.model)],
             chips=[(f, f.said(db())) for f in found.filters if f.asked],
             bulk=[s for s in self.admin.steps if s.bulk and g.scope.may(self.admin.name, s.name)],
             view=view,
-            views=sorted((v for v in views if not v.is_layout), key=lambda v: v.name),
-            query=urlencode([(k, v) for k, v in request.args.items(multi=True) if k not in PASSING and v]),
+            # Something else is asked than what is kept under the name.
+            view_left=view is not None and sorted(parse_qsl(view.query or "")) != sorted(parse_qsl(query)),
+            views=sorted(views, key=lambda v: v.name),
+            query=query,
             roles=[r for r in Role if g.scope.roles & {r.value, Role.Administrator.value}],
             tree=is_tree(self.model),
         )
 
     @expose("/views", methods=["POST"])
     def keep_view(self) -> Any:
-        """Keep the columns (no name given) or the whole question under a name; the same name is replaced."""
+        """Keep the columns (no name given; in the view in which they were changed, where it is one's own) or the whole
+        question under a name; the same name is replaced."""
         demand(self.admin.name, "list")
         name = clean(UNSTORABLE.sub("", request.form.get("name", ""))) or LAYOUT
         query = UNSTORABLE.sub("", request.form.get("query", ""))
         chosen = [c for c in request.form.getlist("cell") if c in blocks.cell_choices(self.model)]
         mine = (SavedView.owner_id == g.scope.actor) & (SavedView.subject_type == self.admin.name)
-        held = db().scalars(select(SavedView).where(mine, SavedView.name == name)).one_or_none()
-        back = f"{url_for(f'{self.endpoint}.list')}?{query}"
+        view = number(request.form.get("view", "")) if name == LAYOUT else None
+        which = SavedView.name == name if view is None else SavedView.id == view
+        held = db().scalars(select(SavedView).where(mine, which)).one_or_none()
+        onward = [*parse_qsl(query), *([("view", str(view))] if held is not None and view is not None else [])]
+        back = f"{url_for(f'{self.endpoint}.list')}?{urlencode(onward)}"
         row = held or SavedView()
         values: dict[str, Any] = {"chosen": chosen or None}
         if held is None:
@@ -91,7 +107,8 @@ class Reading(Registry):
         commit()
         if name == LAYOUT:
             return redirect(back)
-        flash(gettext("The view “%(name)s” is kept.", name=name), "ok")
+        words = N_("The view “%(name)s” is replaced.") if held else N_("The view “%(name)s” is kept.")
+        flash(gettext(words, name=name), "ok")
         return redirect(f"{url_for(f'{self.endpoint}.list')}?{urlencode([*parse_qsl(query), ('view', row.id)])}")
 
     @staticmethod
@@ -171,7 +188,7 @@ class Reading(Registry):
             buttons=blocks.buttons(row),
             events=events[:RECENT],
             older=len(events) > RECENT,
-            inline=[(t, *blocks.newest(t, row)) for t in context["every"] if t.admin.name in self.admin.inline],
+            inline=[self.inline(t, row, events) for t in context["every"] if t.admin.name in self.admin.inline],
             **context,
         )
 
@@ -197,9 +214,21 @@ class Reading(Registry):
         return self.overview(blocks.frame(row), masked=False)
 
     @staticmethod
+    def inline(tab: blocks.Tab, row: Any, events: Sequence[Past]) -> tuple[blocks.Tab, Sequence[Any], bool, bool]:
+        rows, more = blocks.newest(tab, row)
+        return tab, rows, more, tab.model is Letter and not more and blocks.letters_coming(row, events, len(rows))
+
+    @staticmethod
     def day_asked() -> date | None:
+        """The past day that the address asks for; of any other it is said that there is nothing to show."""
+        if not (text := request.args.get("on")):
+            return None
         with suppress(ValueError):
-            return iso_day(request.args.get("on", ""))
+            if (day := iso_day(text)) <= local_day(now()):
+                return day
+            flash(gettext("This day is still to come. The row is shown as it is now."), "warn")
+            return None
+        flash(gettext("“%(day)s” is no date. The row is shown as it is now.", day=text[:40]), "warn")
         return None
 
     def groups_on(self, row: Any, on: date) -> Any:
@@ -258,10 +287,20 @@ class Reading(Registry):
             return jsonify({"choices": []})
         statement = select(spec.target).where(search(spec.target, request.args.get("q", ""))).limit(MOST_CHOICES)
         found = db().scalars(statement.order_by(getattr(spec.target, target.order.removeprefix("-"))))
-        return jsonify({"choices": [self.choice(target, row) for row in found]})
+        # What is over may still be meant (in a filter), but comes last.
+        chosen = sorted(found, key=lambda row: self.is_over(target, row))
+        return jsonify({"choices": [self.choice(target, row) for row in chosen]})
 
     @staticmethod
     def choice(target: Admin, row: Any) -> dict[str, Any]:
+        label = display.label_of(row)
         extra = [n for n in target.list_cells[0] if n != target.label and n in specs(type(row))]
-        note = " · ".join(t for n in extra[:2] if (t := display.cell(row, n).text))
-        return {"id": row.id, "label": display.label_of(row), "note": note}
+        state = [target.life.field] if target.life is not None else []
+        texts = [t for n in (*extra[:2], *state) if (t := display.cell(row, n).text) and t != label]
+        return {"id": row.id, "label": label, "note": " · ".join(texts)}
+
+    @staticmethod
+    def is_over(target: Admin, row: Any) -> bool:
+        """No move leads on from its state, as for what was abolished."""
+        state = getattr(row, target.life.field) if target.life is not None else None
+        return target.life is not None and state is not None and not target.life.open_moves(state)

@@ -26,8 +26,11 @@ class Registry(BaseView):
 
     def row(self, pk: int, fields: Sequence[str] = ()) -> Any:
         """The row, or 404: what lies out of reach cannot be told from what does not exist."""
+        return self.row_or_none(pk, fields) or abort(404)
+
+    def row_or_none(self, pk: int, fields: Sequence[str] = ()) -> Any | None:
         statement = with_references(by_id(self.model, pk), self.model, tuple(fields))
-        return db().scalars(statement).one_or_none() or abort(404)
+        return db().scalars(statement).one_or_none()
 
     def row_for(self, verb: str, pk: int, fields: Sequence[str] = ()) -> Any:
         """The row, if *verb* may be done on it; 403 where it may only be seen."""

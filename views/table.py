@@ -30,12 +30,18 @@ def cell_html(shown: Cell) -> Markup:
 
 
 def row_cells(
-    row: Any, cells: Sequence[Sequence[str]], registry: str, linked: bool, heads: Sequence[Any] = ()
+    row: Any,
+    cells: Sequence[Sequence[str]],
+    registry: str,
+    linked: bool,
+    heads: Sequence[Any] = (),
+    chosen: bool = False,
 ) -> Markup:
     """The ``<td>`` of one row. cells: names of each column, the first above, the others below it in small letters.
 
     linked: the first value leads to the row's page. heads: the columns' heads, which a value repeats on a narrow screen
-    that says nothing by itself (a number, yes, no).
+    that says nothing by itself (a number, yes, no). chosen: somebody asked for just these columns, so none is left
+    out where the screen is narrow.
     """
     found = []
     bare = {gettext("Yes"), gettext("No")}
@@ -48,11 +54,11 @@ def row_cells(
         below = (cell(row, name).text for name in names[1:])
         rest = "".join(f'<span class="sub">{escape(text)}</span>' for text in below if text)
         kind = ""
-        if index > LAST_NARROW or (index and not first.text):
+        if (index > LAST_NARROW and not chosen) or (index and not first.text):
             kind = ' class="hide"'
         elif index and first.tag:
             kind = ' class="state"'
-        elif heads and (first.text.isdigit() or first.text in bare):
+        elif heads and (index > LAST_NARROW or first.text.isdigit() or first.text in bare):
             kind = f' data-head="{escape(heads[index]["label"])}"'
         found.append(f"<td{kind}>{above}{rest}</td>")
     return Markup("".join(found))
@@ -62,4 +68,4 @@ def tick(row: Any, word: str) -> Markup:
     """The box by which a row is chosen; it carries the version that was seen. word: "select", in the reader's words."""
     label = escape(f"{word} {label_of(row)}")
     value = f"{row.id}:{getattr(row, 'version', '')}"
-    return Markup(f'<td class="tick hide"><input type="checkbox" name="row" value="{value}" aria-label="{label}"></td>')
+    return Markup(f'<td class="tick"><input type="checkbox" name="row" value="{value}" aria-label="{label}"></td>')

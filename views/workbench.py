@@ -58,6 +58,12 @@ def badges() -> dict[str, int]:
     return dict(zip((n for n, _ in counted), count_all((m, m.__admin__.badge) for _, m in counted), strict=True))
 
 
+def badge_words(model: type[Any]) -> str:
+    """What the count beside a menu entry counts, as the chips of that list would say it."""
+    asked = filters(model, arguments(model.__admin__.badge), db())
+    return str(gettext(", ").join(one.said(db()) for one in asked if one.asked))
+
+
 class Workbench(BaseView):
     route_base = ""
     default_view = "index"
@@ -79,7 +85,7 @@ class Workbench(BaseView):
             next_workday=calendar.next_workday(today),
             figures=self.figures([(m, f) for m, desk in desks for f in desk.figures]),
             blocks=[b for b in blocks if not b["aside"]],
-            beside=[b for b in blocks if b["aside"]],
+            beside=[b for b in blocks if b["aside"] and (b["rows"] or b["empty"])],
             remarks=[t for _, desk in desks if desk.remarks is not None for t in desk.remarks(db(), now())],
             done=self.done_last(),
             adding=[m.__admin__ for m, desk in desks if desk.blocks and g.scope.may(m.__admin__.name, "add")],
@@ -166,6 +172,8 @@ class Find(BaseView):
         groups = []
         for name, model in registries().items():
             admin: Admin = model.__admin__
+            if model is Event:
+                continue  # what happened to a row is found by the row; five records of one would hide others
             if not admin.search_columns or not g.scope.may(name, "list") or not g.scope.may(name, "show"):
                 continue
             statement = select(model).where(search(model, text)).order_by(model.id.desc()).limit(FOUND_EACH + 1)

@@ -6,6 +6,7 @@ import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from flask import abort, current_app, flash, g, jsonify, redirect, request, url_for
@@ -21,12 +22,13 @@ from models.base import personal_fields
 from models.declare import Action
 from models.scope import Forbidden
 from models.workflow import act, move
-from models.write import remove, save, uniques
-from rules.lifecycle import Move, unanswered
-from rules.words import Problems, Told
+from models.write import not_open, remove, save, uniques
+from rules.lifecycle import Move, unanswered, wrong_state
+from rules.words import N_, Problem, Problems, Told
 from views import blocks, display
 from views.display import gettext
 from views.history import past_of
+from views.listing import with_references
 from views.registry import PK, Registry, number
 from views.security import commit, db, demand, now
 
@@ -46,12 +48,14 @@ class Conflict:
 
 @dataclass
 class Outcome:
-    """What became of one row of a bulk action. words: why it was refused; none when it was done."""
+    """What became of one row of a bulk action. words: why it was refused; none when it was done. note: by what else
+    people know the row."""
 
     label: str
     pk: int | None
     words: str = ""
     answer: str = ""
+    note: str = ""
 
 
 class Writing(Registry):
@@ -76,16 +80,22 @@ class Writing(Registry):
     @expose(f"/{PK}/edit", methods=["GET", "POST"])
     def edit(self, pk: int) -> Any:
         demand(self.admin.name, "edit")
-        row = self.row_for("edit", pk, self.admin.field_names)
-        if self.admin.life and not self.admin.life.is_open(getattr(row, self.admin.life.field)):
-            flash(gettext("In its present state this can no longer be edited."), "warn")
-            return redirect(display.href(self.admin.name, pk))
         names = editable(self.model, self.admin.field_names, new=False)
         form_class = row_form(self.model, names)
+        kept = self.draft_asked(pk) if request.method == "GET" else None
+        typed = MultiDict(kept.typed) if kept is not None else request.form
+        written = kept is not None or request.method == "POST"
+        if written and self.row_or_none(pk) is None:
+            return self.late_page(form_class(typed), None, GONE, typed, kept), 404
+        row = self.row_for("edit", pk, self.admin.field_names)
+        if (closed := not_open(row)) is not None:
+            if written:
+                return self.late_page(form_class(typed), row, closed, typed, kept), 409
+            flash(gettext("In its present state this can no longer be edited."), "warn")
+            return redirect(display.href(self.admin.name, pk))
         if request.method == "GET":
-            if kept := self.draft_asked(pk):
-                return self.form_page(form_class(MultiDict(kept.typed)), row, typed=MultiDict(kept.typed))
-            return self.form_page(form_class(obj=row), row)
+            form = form_class(typed) if kept else form_class(obj=row)
+            return self.form_page(form, row, typed=typed if kept else None)
         form = self.filled(form_class, row)
         problems = self.saved(row, form, version_asked())
         if is_stale(problems):
@@ -122,6 +132,15 @@ class Writing(Registry):
             if field is not None and field.raw == inputs(field.spec, getattr(row, name)):
                 field.raw = [mask(field.spec, getattr(row, name))]
 
+    def late_page(self, form: RowForm, row: Any, problem: Problem, typed: Any, kept: draft.Draft | None) -> Any:
+        """What was typed into a form that cannot be saved any more, so that it can be read and used elsewhere.
+
+        Of a row that is gone and of one out of reach it says the same, and nothing but what came with the request.
+        """
+        events = past_of(row, size=1) if row is not None else []
+        problems, shown = Problems([problem]), row or self.model()
+        return self.form_page(form, shown, problems, typed=typed, late=True, kept=kept, events=events)[0]
+
     def conflict_page(self, form: RowForm, row: Any, names: Sequence[str]) -> Any:
         """Somebody else changed the row meanwhile: both versions side by side, for each field that both changed.
 
@@ -150,23 +169,22 @@ class Writing(Registry):
         return display.said(spec, data.isoformat() if hasattr(data, "isoformat") else data) or "—"
 
     def saved(self, row: Any, form: RowForm, version: int | None) -> Problems:
-        problems = form.conversion_problems()
-        if not problems.errors:
-            # An input may hold less than its column (a moment without its seconds): what was not touched stays.
-            seen = seen_digests() if version is not None else {}
-            values = {n: v for n, v in form.values().items() if seen.get(n) != digest(row, n, form._fields[n].raw)}
-            problems = save(db(), row, values, now=now(), expected_version=version)
-        return problems
+        # An input may hold less than its column (a moment without its seconds): what was not touched stays.
+        seen = seen_digests() if version is not None else {}
+        values = {n: v for n, v in form.values().items() if seen.get(n) != digest(row, n, form._fields[n].raw)}
+        noticed = form.conversion_problems()
+        return save(db(), row, values, now=now(), expected_version=version, noticed=noticed)
 
     def first_values(self, names: Sequence[str]) -> dict[str, Any]:
         """What a new form begins with: defaults, what the address carried, what stands in the row it is a copy of."""
         found = defaults(self.model, names, request.args)
         if (copied := number(request.args.get("copy", ""))) is not None:
-            found |= self.copy_of(self.row(copied, names), names)
+            copy = self.copy_of(self.row(copied, names), names)
+            found |= {n: v for n, v in copy.items() if not begins_now(specs(self.model)[n])}
         for name in names:
             spec = specs(self.model)[name]
-            if spec.kind == "moment" and spec.required:
-                found.setdefault(name, now())
+            if begins_now(spec):
+                found.setdefault(name, now() + (spec.info.begins or timedelta()))
             if spec.kind == "reference" and spec.target is not None and spec.required and name == "department_id":
                 found.setdefault(name, g.scope.department)
         return found
@@ -197,7 +215,7 @@ class Writing(Registry):
     def keep_draft(self, pk: int = 0) -> Any:
         """Keep what stands in an unsent form; a script of the page asks for it every few seconds of typing."""
         demand(self.admin.name, "edit" if pk else "add")
-        label = display.label_of(self.row_for("edit", pk)) if pk else display.tr(self.admin.add_label)
+        label = display.label_of(self.row_for("edit", pk)) if pk else self.draft_label()
         names = {*editable(self.model, self.admin.field_names, new=not pk), "version", "seen"}
         typed = {name: request.form.getlist(name) for name in request.form if name in names}
         kept = draft.keep(db(), self.admin.name, pk or -form_key(), typed, label, now())
@@ -205,6 +223,15 @@ class Writing(Registry):
             return jsonify({"kept": None}), 413
         commit()
         return jsonify({"kept": gettext("Draft kept %(when)s", when=display.moment(kept.saved_at))})
+
+    def draft_label(self) -> str:
+        """What a draft of a new row is called: what is being done, and the first of what the list would show."""
+        known = specs(self.model)
+        names = [n for cell in self.admin.list_cells for n in cell if n in known and not known[n].info.personal]
+        typed = [(known[n], request.form.getlist(n)) for n in names if known[n].kind in ("text", "reference")]
+        said = [display.said_input(spec, texts) for spec, texts in typed if any(texts)]
+        what = self.admin.one if self.admin.add_label == "New" else self.admin.add_label
+        return " · ".join([display.tr(what), *said[:2]])
 
     def draft_asked(self, pk: int) -> draft.Draft | None:
         """The draft that the address asks for: of this row, or any of the new ones."""
@@ -220,7 +247,7 @@ class Writing(Registry):
         row = self.row_for(action, pk)
         form_class = row_form(self.model, step.asks)
         if request.method == "GET":
-            return self.action_page(step, [row], form_class(obj=row))
+            return self.action_page(step, [row], form_class(obj=row), impossible(step, row))
         form = self.filled(form_class, row)
         problems, answer = form.conversion_problems(), None
         if not problems.errors:
@@ -249,7 +276,8 @@ class Writing(Registry):
         if not chosen:
             flash(gettext("Choose some rows first."), "warn")
             return self.back()
-        rows = {row.id: row for row in db().scalars(select(self.model).where(self.model.id.in_(ids)))}
+        many = with_references(select(self.model).where(self.model.id.in_(ids)), self.model, display.noted(self.admin))
+        rows = {row.id: row for row in db().scalars(many)}
         found = [rows[i] for i in ids if i in rows]
         if "sure" not in request.form and (step.asks or step.confirm):
             return self.action_page(step, found, form, chosen=chosen)
@@ -263,7 +291,7 @@ class Writing(Registry):
             if row is None:
                 outcomes.append(Outcome(pk[:19], None, gettext("There is no such row, or you may not see it.")))
                 continue
-            outcome = Outcome(display.label_of(row), row.id)
+            outcome = Outcome(display.label_of(row), row.id, note=display.note_of(row))
             try:
                 problems, answer = self.carried_out(step, row, form, number(version))
                 outcome.words = " ".join(display.problem_text(p) for p in problems.errors)
@@ -322,7 +350,7 @@ class Writing(Registry):
             row=None if new else row,
             form=form,
             groups=[(title, group) for title, group in shown if group],
-            problems=problems or Problems(),
+            problems=in_order(problems, form),
             version=number(sent.get("version", "")) if back else getattr(row, "version", None) if not new else None,
             seen=seen,
             picked=self.picked(form),
@@ -330,7 +358,7 @@ class Writing(Registry):
             waiting=draft.waiting(db(), self.admin.name, pk or 0) if unasked else [],
             key=key or form_key(),
             draft_path=url_for(f"{self.endpoint}.keep_draft", **({"pk": pk} if pk else {})),
-            **{"conflicts": [], "events": [], **context},
+            **{"conflicts": [], "events": [], "late": False, "kept": None, **context},
         )
         return (body, 422) if problems else body
 
@@ -351,6 +379,10 @@ class Writing(Registry):
     ) -> Any:
         """What a step asks and wants consent to. chosen: of many rows, (id, version) as they were ticked."""
         stale = problems is not None and is_stale(problems)
+        # Of many rows some may be refused; of one it is known beforehand, and then there is no button.
+        closed = impossible(step, rows[0]) if not chosen else Problems()
+        if stale and problems is not None:
+            problems = Problems([*problems, *closed])
         events = past_of(rows[0], size=1) if stale else []
         version = version_asked() if problems and not stale else getattr(rows[0], "version", None) if rows else None
         if not chosen:
@@ -362,7 +394,8 @@ class Writing(Registry):
             rows=rows,
             step=step,
             form=form,
-            problems=problems or Problems(),
+            problems=in_order(problems, form),
+            possible=not closed,
             version=version,
             events=events,
             picked=self.picked(form),
@@ -388,6 +421,31 @@ class Writing(Registry):
         return found
 
 
+GONE = Problem(None, "gone", N_("This row was deleted meanwhile, or you may no longer see it."))
+
+
+def impossible(step: Move | Action, row: Any) -> Problems:
+    """Why nobody can carry *step* out on *row* as it stands; nothing where it can be tried."""
+    life = type(row).__admin__.life
+    if isinstance(step, Move) and life is not None and getattr(row, life.field) not in step.sources:
+        return Problems([wrong_state(step, getattr(row, life.field))])
+    if isinstance(step, Action) and step.when is not None and not step.when(row):
+        message = N_("“%(action)s” is not possible on this row as it stands now.")
+        return Problems([Problem(None, "not_possible", message, {"action": step.label})])
+    return Problems()
+
+
+def begins_now(spec: Spec) -> bool:
+    """An instant that must be there is the present one until somebody says otherwise, also in a copy."""
+    return spec.kind == "moment" and spec.required
+
+
+def in_order(problems: Problems | None, form: RowForm) -> Problems:
+    """*problems* as the fields stand in the form, those of the whole row first."""
+    place = {name: i for i, name in enumerate(form._fields)}
+    return Problems(sorted(problems or (), key=lambda p: place.get(p.field or "", -1)))
+
+
 def form_key() -> int:
     """The number of the form that was sent; a new one for a form that is opened."""
     return number(request.form.get("form", "")) or secrets.randbelow(2**52) + 1
@@ -409,6 +467,8 @@ def inputs(spec: Spec, value: Any) -> list[str]:
     """The texts that a form holds for *value*."""
     if spec.kind == "many":
         return sorted(str(one.id) for one in value or ())
+    if spec.kind == "words":
+        return str(value or "").split()
     text = to_input(spec, value)
     return [text] if text or spec.kind != "boolean" else []
 

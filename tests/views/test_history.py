@@ -19,7 +19,7 @@ from models.item import Item
 from models.scope import everything
 from models.workflow import move
 from models.write import save
-from tests.conftest import Browser
+from tests.conftest import Browser, Clock
 from tests.views.pages import words
 from tests.world import NOW, World
 from views.history import marks, past_of
@@ -65,7 +65,8 @@ def test_many_to_many_and_references_are_named(sign_in: SignIn, world: World, da
     assert "部门经办人员、部门审批人员" in page or "部门审批人员、部门经办人员" in page
 
 
-def test_as_it_was_on_a_day(sign_in: SignIn, world: World, database: Database) -> None:
+def test_as_it_was_on_a_day(sign_in: SignIn, world: World, database: Database, clock: Clock) -> None:
+    clock.moment = NOW + timedelta(days=9)
     item = world.item("公共场所卫生许可鲤")
     edit(database, world, "manager", Item, item, 2, promise_days=3, phone="0531-1")
     edit(database, world, "manager", Item, item, 4, promise_days=2, name="改名许可鲤")
@@ -101,8 +102,11 @@ def test_a_history_is_for_who_may_see_the_row(app: Any, world: World, database: 
         g.pop("db")
 
 
-def test_what_everybody_reads_has_its_whole_past(sign_in: SignIn, world: World, database: Database) -> None:
+def test_what_everybody_reads_has_its_whole_past(
+    sign_in: SignIn, world: World, database: Database, clock: Clock
+) -> None:
     """Events of the catalogue are filed under no department: whoever reads the row reads them, or its past lies."""
+    clock.moment = NOW + timedelta(days=11)
     pk = world.id(CatalogueItem, name="公共场所卫生许可鲤")
     edit(database, world, "admin", CatalogueItem, pk, 10, name="改了名的目录事项")
     clerk = sign_in("clerk")

@@ -360,7 +360,7 @@ def test_badges_count_what_is_in_reach(sign_in: SignIn, clock: Clock) -> None:
     for username, count in (("clerk", "1"), ("auditor", "3")):
         page = sign_in(username).text("/verify/")
         menu = page[page.index('<nav id="nav"') : page.index("</nav>")]
-        assert f'href="/cases/">办件 <b>{count}</b>' in menu, username
+        assert f'href="/cases/">办件 <b title="已超期">{count}<' in menu, username
 
 
 def test_drafts_and_views_belong_to_their_owner(sign_in: SignIn, database: Database, world: World) -> None:

@@ -11,6 +11,7 @@ from models import registries
 from models.account import Account
 from models.declare import Admin, Role
 from models.department import Department
+from models.tree import is_tree
 from models.write import uniques
 from views.blocks import flat, pointing_to
 from views.checks.base import Declared, Mistake, known_specs, repeated
@@ -37,8 +38,9 @@ EDITABLE = ("always", "new", "never")
 TEXTS = ("text", "long")
 
 # What forms (views/writing.py) and lists (views/reading.py) send for themselves.
-FORM_WORDS = frozenset({"csrf_token", "version", "seen", "form", "next", "sure", "row"})
-LIST_WORDS = frozenset({"q", "sort", "page", "size", "view", "tab", "on", "at", "part", "fields", "copy", "draft"})
+FORM_WORDS = frozenset({"csrf_token", "by", "version", "seen", "form", "next", "sure", "row"})
+LIST_WORDS = frozenset({"q", "sort", "page", "size", "view", "tab", "on", "fields", "copy", "draft"})
+TREE_WORDS = frozenset({"at", "part"})
 
 
 def registry_name(d: Declared) -> Iterator[Mistake]:
@@ -202,7 +204,7 @@ def reserved(d: Declared) -> Iterator[Mistake]:
         if name in FORM_WORDS or name.startswith("take-"):
             yield d.wrong("D017", name, f"a form sends a {name!r} of its own")
     for name in dict.fromkeys(d.admin.filter_names):
-        if name in LIST_WORDS or "__" in name:
+        if name in LIST_WORDS or "__" in name or (name in TREE_WORDS and is_tree(d.model)):
             yield d.wrong("D017", name, f"a list's address has a {name!r} of its own")
 
 
