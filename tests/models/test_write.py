@@ -229,7 +229,7 @@ def test_an_edit_leaves_a_version_an_event_and_stamps(as_: Any, world: World, da
         case.department_id,
         LATER,
     )
-    assert told.changes == {"applicant": ["申请人红鲤", "新名"], "phone": [None, "138"]}
+    assert told.changes == {"applicant": ["申请人红鲤", "新名"], "phone": [None, "1*8"]}
 
 
 def test_stamps_of_a_new_row(as_: Any, world: World) -> None:
