@@ -103,6 +103,7 @@ def test_an_overtaken_step_is_not_offered_again(sign_in: SignIn, world: World, d
     done(database, world, "approver", case, "refuse", refusal_reason="不属本机关职权")
     late = clerk.post(f"/cases/{case}/do/accept", {"version": "1"})
     assert late.status_code == 422
+    assert "需要更正" not in main(late.get_data(as_text=True))
     for page in (late.get_data(as_text=True), clerk.get(f"/cases/{case}/do/accept").get_data(as_text=True)):
         assert "不予受理" in main(page)
         assert "请重新提交" not in page
