@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test check migration messages bench pictures clean
+.PHONY: help run test check migration messages bench pictures surface clean
 
 $(VENV)/run.stamp: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
@@ -46,6 +46,9 @@ bench: $(VENV)/test.stamp ## Our pages beside stock flask-appbuilder and Django 
 pictures: $(VENV)/test.stamp ## Take the pictures of docs/pictures anew (needs a Chromium)
 	@$(BIN)/python -m translations.catalog compile
 	$(BIN)/python -m tests.pictures
+
+surface: $(VENV)/test.stamp ## Write tests/surface.txt anew: routes, columns and grants, as the code has them now
+	$(BIN)/python -m tests.surface
 
 clean: ## Remove what was made here, but for the data in instance/
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,8 +9,11 @@ import unicodedata
 
 # Marks without width that copying from web pages and office files leaves behind: zero-width space,
 # non-joiner, joiner, direction marks, word joiner, byte order mark. Two texts that differ only in these
-# look the same on paper and would still be two keys in the database.
-_WITHOUT_WIDTH = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
+# look the same on paper and would still be two keys in the database. Overrides and isolates of the direction
+# do worse: they turn round what follows, so that a name reads as another one.
+_WITHOUT_WIDTH = dict.fromkeys(
+    [*map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+)
 
 
 def clean(text: str) -> str:

@@ -33,6 +33,7 @@ FLAGS = (
 WIDTHS = (1280, 390)
 PATIENCE = 30_000  # milliseconds; two cores may have other things to do
 HERE = "http://127.0.0.1"
+POLICY = "Content Security Policy"
 
 
 @dataclass
@@ -175,13 +176,15 @@ class People:
         return page
 
     def watch(self, page: Any) -> None:
-        """Errors, and requests to anybody else; answers in the 400s are said there too, and meant."""
-        page.on("console", lambda m: self.tell(m.text) if m.type in ("error", "warning") else None)
+        """Errors, and requests to anybody else; answers in the 400s are said there too, and meant. What our own rules
+        forbade (POLICY) counts however it is said."""
+        page.on("console", lambda m: self.tell(m.text) if m.type in ("error", "warning") or POLICY in m.text else None)
         page.on("pageerror", lambda e: self.tell(str(e)))
         page.on("request", lambda r: self.tell(r.url) if not r.url.startswith((HERE, "data:")) else None)
 
     def tell(self, words: str) -> None:
-        if "status of 4" not in words:
+        meant = words.startswith("Failed to load resource") and "status of 4" in words and POLICY not in words
+        if not meant:
             self.complaints.append(words)
 
     def leave(self) -> None:

@@ -25,9 +25,14 @@ from models import registries
 from models.database import Database
 from models.scope import Scope, ScopedSession, everything
 from run import create_app
+from tests import ledger
 from tests.world import NOW, PASSWORD, World, build
 
 ENGINES = ("sqlite", "postgresql")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(ledger, "ledger")
 
 
 @pytest.fixture(scope="session")

@@ -83,7 +83,8 @@ class Reading(Registry):
         question under a name; the same name is replaced."""
         demand(self.admin.name, "list")
         name = clean(UNSTORABLE.sub("", request.form.get("name", ""))) or LAYOUT
-        query = UNSTORABLE.sub("", request.form.get("query", ""))
+        # It goes into an address again, and no header may hold the end of a line.
+        query = "".join(filter(str.isprintable, UNSTORABLE.sub("", request.form.get("query", ""))))
         chosen = [c for c in request.form.getlist("cell") if c in blocks.cell_choices(self.model)]
         mine = (SavedView.owner_id == g.scope.actor) & (SavedView.subject_type == self.admin.name)
         view = number(request.form.get("view", "")) if name == LAYOUT else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -53,7 +54,8 @@ class SecurityManager(FabSecurityManager):
 
     def load_user_jwt(self, _header: Any, data: dict[str, Any]) -> Person | None:
         """Nobody, once the password it was got for has changed: then it has ended, as sessions have."""
-        person = find_person(int(data["sub"]))
+        whose = str(data["sub"])
+        person = find_person(int(whose)) if re.fullmatch(r"[0-9]{1,18}", whose) else None
         return person if person is not None and data.get("stamp") == person.stamp else None
 
     def has_access(self, permission_name: str, view_name: str) -> bool:
@@ -141,6 +143,8 @@ def enter() -> Response | None:
     g.scope, g.person = ANONYMOUS, None
     if request.endpoint in (None, "static"):
         return None
+    if (request.content_length or 0) > current_app.config["MAX_CONTENT_LENGTH"]:
+        abort(413)  # before anybody reads it: flask-appbuilder's sign-in would call it an error of its own
     shown, token = _bearer(), None
     if shown is not None and request.path.startswith("/api/v1/security/"):
         return None  # flask-appbuilder looks at it itself
@@ -254,6 +258,11 @@ def leave(error: BaseException | None = None) -> None:
 def harden(response: Response) -> Response:
     """Headers for every answer: nothing foreign, nothing inline, nothing framed, nothing kept by proxies."""
     headers = response.headers
+    if response.status_code == 308 and response.location:
+        # Werkzeug's, to the same path with its slash; it names the host that the request claimed, whichever it was.
+        parts = urlsplit(response.location)
+        headers["Location"] = "/" + parts._replace(scheme="", netloc="").geturl().lstrip("/")
+        response.set_data(b"")
     headers.setdefault(
         "Content-Security-Policy",
         "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "

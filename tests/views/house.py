@@ -7,16 +7,18 @@ then be compared letter by letter once such numbers are blotted out.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from sqlalchemy import JSON, Boolean, Date, Enum, Integer, String, inspect, or_, select, text
 from werkzeug.routing import Rule
 
+import config as settings
 from forms.convert import Spec, specs, to_input
 from jobs.outbox import Worker
 from models import draft, registries
@@ -39,11 +41,11 @@ from models.scope import ScopedSession, door, everything
 from models.token import Token, TokenAccess
 from models.workflow import act, move, reveal
 from models.write import save
+from run import create_app
 from tests.conftest import Browser, Clock, DeafQueue
+from tests.views.answers import FIRST_ID, NOBODYS_ID, everything_said
 from tests.world import NOW, PASSWORD, PEOPLE, World, put
 
-FIRST_ID = 7_000_000
-NOBODYS_ID = 7_999_999
 RESIDENT = "110105198806150024"
 PHONE = "13900007777"
 # How wide a reach must be before somebody reaches the owner's rows.
@@ -83,7 +85,7 @@ class House:
     shared: list[int] = field(default_factory=list)  # views that the role clerk may read, in the order they were made
     left: int = 0  # the owner's draft in the form of her case
     secrets: dict[tuple[str, str], str] = field(default_factory=dict)  # (person, door) → a token of the registry
-    sent: int = 0
+    sent: int = 0  # requests, counted where they come in
 
     def dump(self) -> dict[str, list[Any]]:
         """Everything stored, but for the counters of sign-ins and of tokens."""
@@ -94,6 +96,9 @@ class House:
                 columns = [c for c in table.columns if c.name not in COUNTED]
                 found[name] = [tuple(r) for r in connection.execute(select(*columns).order_by(table.c.id))]
         return found
+
+    def count(self) -> None:
+        self.sent += 1
 
     def leaks(self, body: str) -> list[str]:
         return [w for w in self.words if w in body]
@@ -118,6 +123,18 @@ class OneToken(Browser):
     def token(self) -> str:
         self.kept = self.kept or super().token()
         return self.kept
+
+
+@contextmanager
+def opened(url: str, folder: Path, fonts: Path) -> Iterator[House]:
+    """A house over a copy of the world, until the block ends."""
+    config = settings.read({}, instance=folder, database_url=url, font_cache=str(fonts))
+    database, clock = Database(url), Clock(NOW)
+    app = create_app(config, clock=clock, database=database)
+    house = furnish(app, database, Worker(database, config, clock), clock)
+    app.before_request_funcs[None].insert(0, house.count)
+    yield house
+    database.dispose()
 
 
 def furnish(app: Flask, database: Database, worker: Worker, clock: Clock) -> House:
@@ -355,14 +372,6 @@ def words_of(database: Database, rows: dict[str, tuple[int, int]]) -> list[str]:
     return words
 
 
-def blotted(body: str, pk: int = NOBODYS_ID) -> str:
-    """*body* without CSRF tokens and numbers of forms, and without the ids under comparison (small ones only where an
-    address has them)."""
-    body = re.sub(r'(name="csrf-token" content|name="(csrf_token|form)" value)="[^"]+"', r"\1", body)
-    body = re.sub(rf"(/|%2F|%3D|[?&;]\w+=){pk}(?!\d)", r"\1#", body)
-    return re.sub(rf"{FIRST_ID // 10_000}\d{{4}}|{NOBODYS_ID}", "#", body)
-
-
 def reach_of(person: str, admin: Admin, *verbs: str, door: str = COOKIE) -> Reach | None:
     """What the declaration grants, said anew: the product's own reckoning is what is on trial."""
     role: Role = PEOPLE[person][2]
@@ -589,9 +598,8 @@ def json_of(model: type[Any], sent: dict[str, Any]) -> dict[str, Any]:
 
 
 def send(house: House, person: str, knock: Knock, door: str = COOKIE) -> tuple[int, str]:
-    """(status, everything the answer says: its body, where it leads, and what the page after it flashes)."""
+    """(status, everything the answer says: its body, its headers, and what the page after it flashes)."""
     browser = house.browsers[person]
-    house.sent += 1
     if door != COOKIE:
         client, held = house.app.test_client(), house.bearer(person, door)
         answer = client.open(knock.path, method=knock.method, json=knock.sent, headers=held)
@@ -601,7 +609,7 @@ def send(house: House, person: str, knock: Knock, door: str = COOKIE) -> tuple[i
         answer = browser.get(knock.path)
     else:
         answer = browser.post(knock.path, knock.sent)
-    said = answer.get_data().decode("utf-8", "replace") + answer.headers.get("Location", "")
+    said = everything_said(answer)
     answer.close()
     if knock.path == "/logout/":
         browser.kept = None  # a new session, a new token

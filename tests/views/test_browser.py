@@ -24,7 +24,7 @@ def page(request: pytest.FixtureRequest, people: People) -> Any:
     return people(None, request.param)
 
 
-def test_from_the_item_to_the_letter(page: Any, running: Running) -> None:
+def test_from_the_item_to_the_letter(page: Any, running: Running, people: People) -> None:
     enter(page, running, "clerk2")
     page.goto(f"{running.address}/items/?q=公共场所")
     page.locator("table a", has_text="公共场所卫生许可").first.click()
@@ -72,7 +72,7 @@ def test_from_the_item_to_the_letter(page: Any, running: Running) -> None:
     no_sideways(page)
 
     # Another department's clerk gets nothing of it.
-    stranger = page.context.browser.new_context().new_page()
+    stranger = people(None)
     enter(stranger, running, "clerk1")
     assert stranger.goto(case).status == 404
     assert stranger.request.get(f"{running.address}{address}").status == 404

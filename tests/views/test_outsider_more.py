@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -14,12 +16,13 @@ from models.database import Database
 from models.declare import Role
 from models.draft import Draft
 from models.event import Event
+from models.item import Item
 from models.saved_view import SavedView
 from models.scope import everything
 from models.token import Token, TokenState
 from models.write import save
 from tests.conftest import Browser
-from tests.views.house import NOBODYS_ID, blotted
+from tests.views.answers import NOBODYS_ID, blotted, differ, everything_said
 from tests.views.pages import words
 from tests.world import NOW, World
 
@@ -30,9 +33,9 @@ NAME = "全部收到的"
 def same(browser: Browser, theirs: str, nobodys: str, pk: int, sent: Any = None) -> int:
     """The status of both requests, which must be answered letter by letter alike."""
     asked = [browser.get(path) if sent is None else browser.post(path, sent) for path in (theirs, nobodys)]
-    told = [(a.status_code, blotted(a.get_data(as_text=True), i)) for a, i in zip(asked, (pk, NOBODYS_ID), strict=True)]
-    assert told[0] == told[1], theirs
-    return int(told[0][0])
+    assert asked[0].status_code == asked[1].status_code, theirs
+    assert not differ(everything_said(asked[0]), everything_said(asked[1]), pk), theirs
+    return int(asked[0].status_code)
 
 
 def count(database: Database, model: type[Any], **values: Any) -> int:
@@ -241,6 +244,41 @@ def test_a_key_of_somebody_else_replays_nothing(sign_in: SignIn, world: World, d
         made[person] = ids.pop()
     assert made["clerk"] != made["outsider"]
     assert count(database, SavedView) == 2
+
+
+# --- imports ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_import_neither_changes_nor_finds_foreign_rows(sign_in: SignIn, world: World, database: Database) -> None:
+    """A manager of another district: the codes of foreign items are refused as codes that nobody has."""
+    with database.session(everything("test"), write=True) as s:
+        account = s.get_one(Account, world.account("stranger"))
+        manager = s.scalars(select(FabRole.id).where(FabRole.name == Role.Management.value)).one()
+        assert not save(s, account, {"roles": [manager]}, now=NOW, expected_version=account.version).errors
+    stranger = sign_in("stranger")
+    before = count(database, Item), count(database, Event)
+    for take_over in ({}, {"take_over": "1"}):
+        told = []
+        for code in ("LOCAL-1", "LOCAL-9"):
+            lines = ["实施部门,行政区划代码,事项名称,地方编码,事项类型", f"东城区卫生健康局,990101,盗,{code},行政许可"]
+            sent = {"file": (io.BytesIO("\n".join(lines).encode()), "list.csv"), "mapping": "own-items", **take_over}
+            answer = stranger.post("/import/items", sent, content_type="multipart/form-data")
+            page = answer.get_data(as_text=True)
+            assert answer.status_code == 200
+            ticket = re.search(r'name="ticket" value="([^"]+)"', page)
+            assert ticket
+            done = stranger.post("/import/items/run", {"ticket": ticket.group(1)}).get_data(as_text=True)
+            assert "鲤" not in done
+            told.append([blotted(p.replace(code, "#").replace(ticket.group(1), "")) for p in (page, done)])
+        assert told[0] == told[1]
+    assert (count(database, Item), count(database, Event)) == before
+    # Nor by a ticket of somebody else's dry run.
+    sent = {"file": (io.BytesIO("\n".join(lines).encode()), "list.csv"), "mapping": "own-items"}
+    page = sign_in("manager").post("/import/items", sent, content_type="multipart/form-data").get_data(as_text=True)
+    foreign = re.search(r'name="ticket" value="([^"]+)"', page)
+    assert foreign
+    assert stranger.post("/import/items/run", {"ticket": foreign.group(1)}).status_code == 403
+    assert (count(database, Item), count(database, Event)) == before
 
 
 # --- many rows at once -----------------------------------------------------------------------------------------------
