@@ -1,9 +1,10 @@
-"""What is kept for a while only: drafts nobody came back to, keys of REST requests that will not be sent again."""
+"""What is kept for a while only: drafts nobody came back to, keys of REST requests that will not be sent again,
+sessions that are over, counters of failures that are forgotten, the record of sign-ins after its time."""
 
 from __future__ import annotations
 
 from jobs.means import Means
-from models import draft, replay
+from models import draft, replay, session, sign_in, throttle
 from models.scope import everything
 
 
@@ -11,4 +12,10 @@ def tidy(means: Means) -> dict[str, int]:
     """Remove what has had its time; returns how many of each. Run twice, or late, it does no harm."""
     now = means.clock()
     with means.database.session(everything("tidy"), write=True) as s:
-        return {"drafts": draft.purge(s, now), "replays": replay.purge(s, now)}
+        return {
+            "drafts": draft.purge(s, now),
+            "replays": replay.purge(s, now),
+            "sessions": session.purge(s, now),
+            "throttles": throttle.purge(s, now),
+            "sign-ins": sign_in.purge(s, now, means.config.sign_in_days),
+        }

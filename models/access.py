@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,8 @@ from models.account import Account, FabRole, Permission, PermissionView, ViewMen
 from models.declare import Reach, Role
 from models.department import SEAT, Department, below, top_of
 from models.scope import Scope, ScopedSession
+from models.second_factor import SecondFactor
+from models.session import SignedIn, living
 from models.work_day import calendar_stamp
 
 # flask-appbuilder's own views that everybody who has signed in may use.
@@ -33,9 +36,11 @@ class Person:
     roles: frozenset[str]
     permissions: frozenset[tuple[str, str]]
     must_change_password: bool
-    stamp: str  # changes with the password: a session that carries another one has ended
+    stamp: str  # changes with the password: a session that was made with another one has ended
     top: str | None = None  # path of the department at which the subtree in reach begins
     calendar: str = ""  # changes with the working-day calendar, which is then read anew
+    second_factor_required: bool = False
+    has_second_factor: bool = False
     is_authenticated: bool = True
     is_active: bool = True
     is_anonymous: bool = False
@@ -54,22 +59,67 @@ def _who() -> Select[Any]:
         .join(FabRole.permissions)
         .join(PermissionView.permission)
         .join(PermissionView.view_menu)
-        .where(holder.id == bindparam("account_id"))
+        .where(holder.id == Account.id)
+        .correlate(Account)
         .scalar_subquery()
     )
+    factor = select(SecondFactor.id).where(SecondFactor.account_id == Account.id).correlate(Account).exists()
     return (
-        select(Account, Department.name, granted, calendar_stamp(), *SEAT)
+        select(Account, Department.name, granted, calendar_stamp(), factor, *SEAT)
         .outerjoin(Department, Department.id == Account.department_id)
-        .where(Account.id == bindparam("account_id"), Account.active.is_(True))
+        .where(Account.active.is_(True))
     )
+
+
+@cache
+def _known() -> Select[Any]:
+    return _who().where(Account.id == bindparam("account_id"))
+
+
+@cache
+def _visiting() -> Select[Any]:
+    """The same by the secret of a session, with what is to be known of that: no statement more for it."""
+    good = living(bindparam("secret_hash"), bindparam("now"), bindparam("idle_since"))
+    joined = _who().join(SignedIn, SignedIn.owner_id == Account.id).where(good)
+    return joined.add_columns(SignedIn.id, SignedIn.last_seen_at, SignedIn.stamp)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A session that is good, and who is in it."""
+
+    person: Person
+    session_id: int
+    last_seen_at: datetime
 
 
 def load_person(s: Session, account_id: int) -> Person | None:
     """The account, where it works, its roles and its permissions, in one statement."""
-    row = s.execute(_who(), {"account_id": account_id}).first()
+    row = s.execute(_known(), {"account_id": account_id}).first()
+    return _person(*row) if row is not None else None
+
+
+def load_visit(s: Session, secret_hash: str, now: datetime, idle_since: datetime) -> Visit | None:
+    """Who is behind that session; None where it has ended, be it because the password is another one by now."""
+    asked = {"secret_hash": secret_hash, "now": now, "idle_since": idle_since}
+    row = s.execute(_visiting(), asked).first()
     if row is None:
         return None
-    account, department, told, stamp, *seat = row
+    *told, session_id, last_seen_at, stamp = row
+    person = _person(*told)
+    return Visit(person, session_id, last_seen_at) if person.stamp == stamp else None
+
+
+def stamp_of(password_hash: str | None) -> str:
+    return hashlib.sha256((password_hash or "").encode()).hexdigest()[:16]
+
+
+def needs_second_factor(required: bool = False) -> bool:
+    """Must this person have a second factor? required: what the roles say (any of them), once they say something."""
+    return required
+
+
+def _person(account: Account, department: str | None, told: str, stamp: str, factor: bool, *seat: Any) -> Person:
     grants = [tuple(line.split("\t")) for line in (told or "").split("\n") if line]
     return Person(
         account.id,
@@ -80,9 +130,11 @@ def load_person(s: Session, account_id: int) -> Person | None:
         frozenset(r for r, _, _ in grants),
         frozenset((p, v) for _, p, v in grants),
         account.must_change_password,
-        hashlib.sha256((account.password or "").encode()).hexdigest()[:16],
+        stamp_of(account.password),
         top_of(*seat),
         stamp,
+        second_factor_required=needs_second_factor(),
+        has_second_factor=factor,
     )
 
 

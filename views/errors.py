@@ -8,14 +8,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import flash, g, redirect, render_template, request, url_for
-from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from forms.convert import specs
 from models import registries
-from models.access import Person
 from models.database import is_busy
 from models.draft import LARGEST
 from models.scope import ANONYMOUS, Forbidden
@@ -44,7 +42,7 @@ def resent() -> Any | None:
     if request.blueprint not in registries() or not form or sum(len(v) for _, v in form) > LARGEST:
         return None
     path = request.full_path.rstrip("?")
-    if isinstance(current_user._get_current_object(), Person):
+    if security.visit() is not None:
         return render_template("resend.html", target=path, fields=form, shown=in_words(path, form)), 400
     flash(display.tr(N_("Your sign-in has ended. Sign in again; what you entered is kept.")), "warn")
     kept = json.dumps(form, ensure_ascii=False)
