@@ -1,8 +1,8 @@
 """A hundred thousand attempts to sign in as one person: ``python -m benchmarks.attack [ATTEMPTS]``.
 
 In this process, over a fresh copy of the small world of the tests on SQLite, with a clock that is moved by hand: ten
-attempts a second, as a patient script would make them. Says how many were looked at, what the record of them looks like,
-and whether the owner got in meanwhile, on a device known for the account.
+attempts a second, as a patient script would make them. Says how many were looked at, what the record of them looks
+like, and whether the owner got in meanwhile, on a device known for the account.
 """
 
 from __future__ import annotations

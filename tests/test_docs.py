@@ -45,6 +45,9 @@ def test_links_lead_somewhere() -> None:
             assert target.startswith("http") or (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+STRONG = "kx7Qp2vZm-4tRb9wLc6Yd3Nf8Hs5Jg1Ae"
+
+
 @pytest.mark.parametrize(
     ("environ", "sentence"),
     [
@@ -54,6 +57,9 @@ def test_links_lead_somewhere() -> None:
         ({"SECRET_KEY": "short"}, "too weak"),
         ({"SECRET_KEY": "a" * 64}, "too weak"),
         ({"YIZHAN_LOCALE": "fr"}, "YIZHAN_LOCALE"),
+        ({"YIZHAN_DEMO": "0", "SECRET_KEY": STRONG}, "YIZHAN_HTTPS"),
+        ({"YIZHAN_DEMO": "0", "SECRET_KEY": STRONG, "YIZHAN_HTTPS": "1"}, "BASE_URL"),
+        ({"YIZHAN_DEMO": "0", "SECRET_KEY": STRONG, "YIZHAN_HTTPS": "1", "BASE_URL": "http://x"}, "BASE_URL"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_with_a_sentence(

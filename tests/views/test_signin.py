@@ -1,5 +1,5 @@
-"""Signing in under attack: pauses that grow, an owner who gets in all the same, answers that tell nothing, a record that
-stays readable."""
+"""Signing in under attack: pauses that grow, an owner who gets in all the same, answers that tell nothing, a record
+that stays readable."""
 
 from __future__ import annotations
 
