@@ -48,6 +48,16 @@ def test_links_lead_somewhere() -> None:
 STRONG = "kx7Qp2vZm-4tRb9wLc6Yd3Nf8Hs5Jg1Ae"
 
 
+def test_every_promise_of_security_is_tried() -> None:
+    page = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page)
+    assert len(named) > 40
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), test
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "`tests/" in line]
+    assert len(rows) == len(named)
+
+
 @pytest.mark.parametrize(
     ("environ", "sentence"),
     [

@@ -54,6 +54,9 @@ class MyAccount(BaseView):
             active &= SignedIn.ends_at > now()
             newest = select(SignedIn).where(active).order_by(SignedIn.last_seen_at.desc(), SignedIn.id.desc())
             sessions = [*s.scalars(newest.limit(SESSIONS_SHOWN))]
+            present = security.visit()
+            if present is not None:  # this one first, whenever the others were seen
+                sessions.sort(key=lambda one: one.id != present.session_id)
             tried = select(Attempt).where(Attempt.account_id == person.id).order_by(Attempt.last_at.desc())
             attempts = [*s.scalars(tried.limit(ATTEMPTS_SHOWN))]
             codes = second_factor.codes_left(s, person.id) if person.has_second_factor else 0
@@ -62,7 +65,7 @@ class MyAccount(BaseView):
             roles=roles,
             own=own,
             sessions=sessions,
-            present=security.visit(),
+            present=present,
             attempts=attempts,
             good=Outcome.SignedIn,
             codes=codes,

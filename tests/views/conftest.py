@@ -27,9 +27,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, fonts: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def running(
-    tmp_path_factory: pytest.TempPathFactory, prepared: Path, fonts: Path
-) -> Iterator[Running]:
+def running(tmp_path_factory: pytest.TempPathFactory, prepared: Path, fonts: Path) -> Iterator[Running]:
     instance = tmp_path_factory.mktemp("copies") / "instance"
     shutil.copytree(prepared, instance)
     with product(instance, fonts=fonts) as found:

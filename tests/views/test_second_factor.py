@@ -260,7 +260,7 @@ def test_recovery_codes_run_low_and_are_counted(app: Flask, sign_in: SignIn, clo
     for code in codes[:7]:
         assert second_step(first_step(app), code).status_code == 302
     page = clerk.text("/account/")
-    assert '<b class="due warn">恢复码还剩 3 个。</b>' in page
+    assert '<span class="sub due warn">恢复码还剩 3 个。</span>' in page
 
 
 # --- who must have one -----------------------------------------------------------------------------------------------
