@@ -32,7 +32,7 @@ def test_the_owner_comes_in_while_somebody_guesses(people: People) -> None:
     owner.wait_for_selector("#username")
     attacker = people(None, width=390)
     for _ in range(5):
-        assert try_in(attacker, people, "clerk2", "wrong") == "用户名或密码错误。"
+        assert try_in(attacker, people, "clerk2", "wrong") == "用户名或密码有误。"
     seen = {try_in(attacker, people, "clerk2", "wrong")[:6] for _ in range(12)}
     assert "尝试次数过多" in seen
     no_sideways(attacker)
@@ -60,7 +60,7 @@ def test_a_phone_and_the_day_it_is_lost(people: People) -> None:
         no_sideways(other)
         other.fill("#code", "000000")
         other.click("form button.main")
-        assert other.inner_text(".alert") == "验证码错误或已使用过。"
+        assert other.inner_text(".alert") == "验证码有误或已使用过。"
         other.fill("#code", codes.pop())
         other.click("form button.main")
         other.wait_for_url(f"{people.running.address}/")

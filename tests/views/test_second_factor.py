@@ -192,7 +192,7 @@ def test_set_up_takes_a_right_code(sign_in: SignIn, clock: Clock, database: Data
     clerk.text("/account/second-factor/")
     answer = clerk.post("/account/second-factor/", {"code": "000000"})
     assert answer.status_code == 422
-    assert "验证码错误" in answer.get_data(as_text=True)
+    assert "验证码有误" in answer.get_data(as_text=True)
     picture = clerk.get("/account/second-factor/picture")
     assert (picture.mimetype, picture.data[:4]) == ("image/png", b"\x89PNG")
     assert picture.headers["Cache-Control"] == "no-store"

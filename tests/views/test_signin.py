@@ -285,7 +285,7 @@ def test_everybody_sees_attempts_on_the_own_account(app: Flask, sign_in: SignIn,
     clerk = sign_in("clerk")
     for path in ("/sign-ins/", "/account/"):
         page = words(clerk.text(path))
-        assert "用户名或密码错误" in page
+        assert "用户名或密码有误" in page
         assert "10.66.6.6" in page
         assert "10.77.7.7" not in page
     both = words(sign_in("auditor").text("/sign-ins/"))
