@@ -42,6 +42,14 @@ class Config:
     proxies: int = setting("TRUSTED_PROXIES", 0, "How many reverse proxies stand before us and set X-Forwarded-*.")
     default_locale: str = setting("YIZHAN_LOCALE", "zh", "Language before one is chosen: zh, zh_Hant or en.")
     session_minutes: int = setting("SESSION_MINUTES", 480, "A sign-in ends after so many minutes without a request.")
+    session_hours: int = setting("SESSION_HOURS", 12, "A sign-in ends after so many hours, however busy it was.")
+    sign_in_days: int = setting(
+        "SIGN_IN_DAYS", 190, "So long the record of sign-ins is kept; the law asks for six months at least."
+    )
+    oidc_issuer: str = setting("OIDC_ISSUER", "", "Address of an OpenID Connect provider; empty: passwords only.")
+    oidc_client_id: str = setting("OIDC_CLIENT_ID", "", "What the provider calls this installation.")
+    oidc_client_secret: str = setting("OIDC_CLIENT_SECRET", "", "The secret shared with the provider.")
+    oidc_name: str = setting("OIDC_NAME", "统一身份认证", "What its button on the sign-in page says.")
     upload_megabytes: int = setting("UPLOAD_MEGABYTES", 10, "Largest upload and request body.")
     import_rows: int = setting("IMPORT_ROWS", 20_000, "Most rows of one import.")
     font_folder: str = setting(
@@ -77,7 +85,10 @@ def read(environ: Mapping[str, str] | None = None, **overrides: Any) -> Config:
     config = Config(**values)
     if config.default_locale not in LOCALES:
         raise ConfigError(f"YIZHAN_LOCALE must be one of {', '.join(LOCALES)}")
-    return _with_secret(config)
+    _check_provider(config)
+    config = _with_secret(config)
+    _check_transport(config)
+    return config
 
 
 LOCALES = ("zh", "zh_Hant", "en")
@@ -110,6 +121,26 @@ def _with_secret(config: Config) -> Config:
     return Config(**{**config.__dict__, "secret_key": path.read_text().strip()})
 
 
+def _check_transport(config: Config) -> None:
+    """For real work nothing that opens a session travels in the clear."""
+    if config.demo:
+        return
+    if not config.https:
+        raise ConfigError("YIZHAN_HTTPS must be 1 when YIZHAN_DEMO=0: passwords and cookies would travel in the clear")
+    if not config.base_url.startswith("https://"):
+        raise ConfigError("BASE_URL must begin with https:// when YIZHAN_DEMO=0")
+
+
+def _check_provider(config: Config) -> None:
+    if not config.oidc_issuer:
+        return
+    if not (config.oidc_client_id and config.oidc_client_secret):
+        raise ConfigError("OIDC_CLIENT_ID and OIDC_CLIENT_SECRET must be set when OIDC_ISSUER is")
+    local = config.oidc_issuer.startswith(("http://127.0.0.1", "http://localhost"))
+    if not config.oidc_issuer.startswith("https://") and not (local and config.demo):
+        raise ConfigError("OIDC_ISSUER must begin with https://")
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a file that nobody but its owner may read, from its first byte on."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -130,9 +161,11 @@ def flask_settings(config: Config) -> dict[str, Any]:
         "AUTH_ROLE_ADMIN": "administrator",
         "AUTH_ROLE_PUBLIC": "public",
         "AUTH_RATE_LIMITED": True,
-        "AUTH_RATE_LIMIT": "30 per minute",
+        # An outer bound on requests alone: who guesses is held up by models/throttle.py long before, and a hall of
+        # three hundred people behind one address must be able to sign in at half past eight.
+        "AUTH_RATE_LIMIT": "600 per minute",
         "RATELIMIT_ENABLED": True,
-        "RATELIMIT_STORAGE_URI": "memory://",
+        "RATELIMIT_STORAGE_URI": config.huey_url or "memory://",
         # Alembic owns every table, and ``sync`` writes roles and permissions: nothing happens at start.
         "FAB_CREATE_DB": False,
         "FAB_UPDATE_PERMS": False,
@@ -147,6 +180,9 @@ def flask_settings(config: Config) -> dict[str, Any]:
         },
         "MAX_CONTENT_LENGTH": config.upload_megabytes * 1024 * 1024,
         "MAX_FORM_MEMORY_SIZE": 1024 * 1024,
+        # With the prefix, browsers take it from this very host and over HTTPS alone (RFC 6265bis, 4.1.3.2).
+        "SESSION_COOKIE_NAME": "__Host-session" if config.https else "session",
+        "SESSION_COOKIE_PATH": "/",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": config.https,

@@ -35,7 +35,20 @@ def _listen(config: Config) -> Any:
 
     app = create_app(config)
     try:
-        return waitress.create_server(app, host=config.host, port=config.port, threads=config.threads, ident=None)
+        return waitress.create_server(
+            app,
+            host=config.host,
+            port=config.port,
+            threads=config.threads,
+            ident=None,
+            # Whoever opens connections and says nothing, or says it letter by letter, is let go of after a minute; a
+            # request is handed to a thread once it is there whole, so slow ones hold up nobody.
+            channel_timeout=60,
+            cleanup_interval=15,
+            connection_limit=1000,
+            max_request_header_size=32 * 1024,
+            max_request_body_size=(config.upload_megabytes + 1) * 1024 * 1024,
+        )
     except OSError as error:
         print(f"run.py: cannot listen on {config.host}:{config.port} ({error.strerror}); set PORT", file=sys.stderr)
         return None

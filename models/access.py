@@ -34,6 +34,8 @@ from models.department import SEAT, Department, below, top_of
 from models.role import AccessRole, RoleState, capped, declared, told_as
 from models.role_term import RoleTerm
 from models.scope import Lent, Scope, ScopedSession
+from models.second_factor import SecondFactor
+from models.session import SignedIn, living
 from models.term import running
 from models.work_day import calendar_stamp
 from models.write import save
@@ -69,9 +71,10 @@ class Person:
     holdings: tuple[Holding, ...]
     permissions: frozenset[tuple[str, str, str]]  # role, permission, view: as flask-appbuilder's tables hold them
     must_change_password: bool
-    stamp: str  # changes with the password: a session that carries another one has ended
+    stamp: str  # changes with the password: a session that was made with another one has ended
     top: str | None = None  # path of the department at which the subtree in reach begins
     calendar: str = ""  # changes with the working-day calendar, which is then read anew
+    has_second_factor: bool = False
     is_authenticated: bool = True
     is_active: bool = True
     is_anonymous: bool = False
@@ -82,7 +85,7 @@ class Person:
         return frozenset(h.role for h in self.holdings if h.lender is None)
 
     @property
-    def needs_second_factor(self) -> bool:
+    def second_factor_required(self) -> bool:
         return any(h.second_factor for h in self.holdings if h.lender is None)
 
     def get_id(self) -> str:
@@ -90,29 +93,28 @@ class Person:
 
 
 def _held() -> CompoundSelect[Any]:
-    """(role, lender, last day) of whatever the account :account_id holds on the day :today.
+    """(role, lender, last day) of whatever the account of the statement around it holds on the day :today.
 
     What is held for a time, or lent, is not lent on. Nobody lends who may not sign in, or works elsewhere by now.
     """
-    account_id: BindParameter[int] = bindparam("account_id")
     today: BindParameter[date] = bindparam("today")
-    owner, deputy = aliased(Account), aliased(Account)
+    owner = aliased(Account)
     nobody, for_good = literal(0), literal("")
     for_a_time = select(AccessRole.role_id, nobody, cast(RoleTerm.until_day, String)).join(RoleTerm.role)
     lent = select(user_role.c.role_id, Delegation.owner_id, cast(Delegation.until_day, String))
     lent = lent.join(Delegation, Delegation.owner_id == user_role.c.user_id)
-    lent = lent.join(owner, owner.id == Delegation.owner_id).join(deputy, deputy.id == Delegation.deputy_id)
+    lent = lent.join(owner, owner.id == Delegation.owner_id)
     return union_all(
-        select(user_role.c.role_id.label("role_id"), nobody.label("lender"), for_good.label("until")).where(
-            user_role.c.user_id == account_id
-        ),
-        for_a_time.where(RoleTerm.account_id == account_id, running(RoleTerm, today)),
+        select(user_role.c.role_id.label("role_id"), nobody.label("lender"), for_good.label("until"))
+        .where(user_role.c.user_id == Account.id)
+        .correlate(Account),
+        for_a_time.where(RoleTerm.account_id == Account.id, running(RoleTerm, today)).correlate(Account),
         lent.where(
-            Delegation.deputy_id == account_id,
+            Delegation.deputy_id == Account.id,
             running(Delegation, today),
             owner.active.is_(True),
-            owner.department_id == deputy.department_id,
-        ),
+            owner.department_id == Account.department_id,
+        ).correlate(Account),
     )
 
 
@@ -124,7 +126,6 @@ def _who() -> Select[Any]:
     """
     held = _held().subquery()
     lender = aliased(Account)
-    living = AccessRole.state != RoleState.Retired
     roles = [
         AccessRole.name,
         cast(held.c.lender, String),
@@ -138,7 +139,7 @@ def _who() -> Select[Any]:
         .select_from(held)
         .join(AccessRole, AccessRole.role_id == held.c.role_id)
         .outerjoin(lender, lender.id == held.c.lender)
-        .where(living)
+        .where(AccessRole.state != RoleState.Retired)
         .scalar_subquery()
     )
     again = _held().subquery()
@@ -150,11 +151,34 @@ def _who() -> Select[Any]:
         .join(PermissionView.view_menu)
         .scalar_subquery()
     )
+    factor = select(SecondFactor.id).where(SecondFactor.account_id == Account.id).correlate(Account).exists()
     return (
-        select(Account, Department.name, holdings, permissions, calendar_stamp(), *SEAT)
+        select(Account, Department.name, holdings, permissions, calendar_stamp(), factor, *SEAT)
         .outerjoin(Department, Department.id == Account.department_id)
-        .where(Account.id == bindparam("account_id"), Account.active.is_(True))
+        .where(Account.active.is_(True))
     )
+
+
+@cache
+def _known() -> Select[Any]:
+    return _who().where(Account.id == bindparam("account_id"))
+
+
+@cache
+def _visiting() -> Select[Any]:
+    """The same by the secret of a session, with what is to be known of that: no statement more for it."""
+    good = living(bindparam("secret_hash"), bindparam("now"), bindparam("idle_since"))
+    joined = _who().join(SignedIn, SignedIn.owner_id == Account.id).where(good)
+    return joined.add_columns(SignedIn.id, SignedIn.last_seen_at, SignedIn.stamp)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A session that is good, and who is in it."""
+
+    person: Person
+    session_id: int
+    last_seen_at: datetime
 
 
 def _lines(parts: list[Any]) -> Any:
@@ -167,10 +191,28 @@ def _lines(parts: list[Any]) -> Any:
 
 def load_person(s: Session, account_id: int, now: datetime) -> Person | None:
     """The account, where it works, its roles and its permissions, in one statement."""
-    row = s.execute(_who(), {"account_id": account_id, "today": local_day(now)}).first()
+    row = s.execute(_known(), {"account_id": account_id, "today": local_day(now)}).first()
+    return _person(*row) if row is not None else None
+
+
+def load_visit(s: Session, secret_hash: str, now: datetime, idle_since: datetime) -> Visit | None:
+    """Who is behind that session; None where it has ended, be it because the password is another one by now."""
+    asked = {"secret_hash": secret_hash, "now": now, "idle_since": idle_since, "today": local_day(now)}
+    row = s.execute(_visiting(), asked).first()
     if row is None:
         return None
-    account, department, held, permissions, stamp, *seat = row
+    *told, session_id, last_seen_at, stamp = row
+    person = _person(*told)
+    return Visit(person, session_id, last_seen_at) if person.stamp == stamp else None
+
+
+def stamp_of(password_hash: str | None) -> str:
+    return hashlib.sha256((password_hash or "").encode()).hexdigest()[:16]
+
+
+def _person(
+    account: Account, department: str | None, held: str, permissions: str, stamp: str, factor: bool, *seat: Any
+) -> Person:
     return Person(
         account.id,
         account.username,
@@ -180,9 +222,10 @@ def load_person(s: Session, account_id: int, now: datetime) -> Person | None:
         tuple(sorted(map(_holding, _split(held)), key=lambda h: (h.lender is not None, h.role))),
         frozenset((r, p, v) for r, p, v in _split(permissions)),
         account.must_change_password,
-        hashlib.sha256((account.password or "").encode()).hexdigest()[:16],
+        stamp_of(account.password),
         top_of(*seat),
         stamp,
+        has_second_factor=factor,
     )
 
 

@@ -17,7 +17,7 @@ from werkzeug.security import generate_password_hash
 from models.base import Info, Moment
 from models.declare import Action, Admin, Grant, Group, MenuGroup, Reach, Role
 from models.department import Department
-from rules.words import N_, Problem
+from rules.words import N_, Problem, RuleError
 
 # flask-appbuilder's tables for roles, for whoever in this house writes or reads them (models/access.py).
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Permission",
     "PermissionView",
     "ViewMenu",
+    "hashed",
     "new_password",
     "set_password",
     "user_role",
@@ -75,10 +76,23 @@ class Account(User):
             message = N_("Nobody can sign in with this account yet: “%(action)s” makes its first password.")
             yield Problem(None, "no_password", message, {"action": N_("Give a new password")}, warning=True)
 
+    @staticmethod
+    def settle(session: Any, row: Any, now: datetime) -> None:
+        """Whoever may no longer sign in is signed out everywhere, and stays so when the account is opened again."""
+        if not row.active:
+            from models.session import end_all
+
+            end_all(session, row.id, now)
+
+
+def hashed(password: str) -> str:
+    """Takes its time on purpose: not while a transaction holds others up."""
+    return generate_password_hash(password, method="scrypt")
+
 
 def set_password(account: Any, password: str, *, change: bool) -> None:
     """Store the scrypt hash; *change*: it must be replaced at the next sign-in."""
-    account.password = generate_password_hash(password, method="scrypt")
+    account.password = hashed(password)
     account.must_change_password = change
 
 
@@ -89,10 +103,22 @@ def new_password() -> str:
 
 
 def _reset(session: Any, row: Any, given: Mapping[str, Any], now: datetime) -> str:
+    from models.session import end_all
+
     password = new_password()
     set_password(row, password, change=True)
     row.version = row.version  # a new hash alone must count as a new version of the row
+    end_all(session, row.id, now)
     return password
+
+
+def _reset_second_factor(session: Any, row: Any, given: Mapping[str, Any], now: datetime) -> None:
+    """For whoever lost telephone and recovery codes: the password alone opens until a new one is set up."""
+    from models.second_factor import remove
+
+    if not remove(session, row.id):
+        raise RuleError.one(None, "no_second_factor", N_("This person has no second factor."))
+    row.version = row.version
 
 
 _labels = {
@@ -128,6 +154,7 @@ Account.__admin__ = Admin(
     groups=(Group(N_("Basics"), "username last_name email department_id roles active last_login"),),
     check=Account.check,
     derive=Account.derive,
+    settle=Account.settle,
     actions=(
         Action(
             "reset_password",
@@ -135,9 +162,18 @@ Account.__admin__ = Admin(
             _reset,
             confirm=N_("The old password stops working at once. The new one is shown only this once."),
         ),
+        Action(
+            "reset_second_factor",
+            N_("Remove the second factor"),
+            _reset_second_factor,
+            confirm=N_(
+                "Make sure that it is really this person who asks: until a new one is set up, the password alone opens."
+            ),
+            tone="bad",
+        ),
     ),
     grants=(
-        Grant(Role.Administrator, "list show add edit reset_password", Reach.all),
+        Grant(Role.Administrator, "list show add edit reset_password reset_second_factor", Reach.all),
         Grant(Role.Auditor, "list show", Reach.all),
         Grant(Role.Management, "list show", Reach.subtree),
         Grant(Role.Clerk, "list show", Reach.own),

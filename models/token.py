@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from models.account import Account
 from models.base import Moment, Row, field, ref
 from models.declare import Action, Admin, Grant, Group, MenuGroup, Reach, Role
 from models.scope import READING, Scope
+from rules.keys import fingerprint
 from rules.lifecycle import Lifecycle, Move
 from rules.words import N_, LabelEnum, Problem, RuleError
 
@@ -24,7 +24,7 @@ LONGEST_LIFE = timedelta(days=366)
 NOTED_EVERY = timedelta(minutes=10)
 # Who signs in, and by what, is no program's business, whatever its owner may do: a token found by a stranger must not
 # make another one, or an account that outlives it.
-HANDS_OFF = {"tokens": (), "accounts": READING}
+HANDS_OFF = {"tokens": (), "sessions": (), "accounts": READING}
 
 
 class TokenAccess(LabelEnum):
@@ -80,11 +80,6 @@ class Token(Row):
             if name not in registries():
                 message = N_("“%(value)s” is not in the list.")
                 yield Problem("registries", "not_in_list", message, {"value": name[:60]})
-
-
-def fingerprint(secret: str) -> str:
-    """A secret of 256 random bits needs no slow hash."""
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _issue(session: Any, row: Any, given: Mapping[str, Any], now: datetime) -> str:

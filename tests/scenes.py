@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from rules import totp
 from rules.deadlines import local_day
-from tests.browser import ROOT, People, pick
+from tests.browser import ROOT, People, enter, pick
 
 LIST = ROOT / "tests" / "data" / "catalogue_with_oddities.csv"
 FOOD = "990102-31001"
@@ -170,6 +171,70 @@ def imported(page: Any, people: People) -> None:
     page.wait_for_selector(".stat")
 
 
+SECRETS: dict[str, str] = {}  # user name → the secret of the second factor that a scene has set up
+
+
+def code_of(username: str, steps: int = 0) -> str:
+    return totp.code_of(SECRETS[username], totp.step_at(datetime.now(UTC)) + steps)
+
+
+def factor_offered(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/account/second-factor/")
+    page.wait_for_function("document.querySelector('.qr').naturalWidth > 0")
+    page.click("summary:has-text('手动输入')")
+
+
+def recovery_codes(page: Any, people: People) -> None:
+    """From here on auditor is asked for a code."""
+    page.goto(f"{people.running.address}/account/second-factor/")
+    SECRETS["auditor"] = (page.text_content(".answer") or "").replace(" ", "")
+    page.fill("#code", code_of("auditor", -1))
+    page.click("main form .btn.main")
+    page.wait_for_selector(".codes")
+
+
+def factor_kept(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/account/second-factor/")
+    page.fill("#password", "wrong")
+    page.click("text=重新生成恢复码")
+    page.wait_for_selector(".why")
+
+
+def second_step(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/login/")
+    page.fill("#username", "auditor")
+    page.fill("#password", people.running.accounts["auditor"])
+    page.click("form button.main")
+    page.wait_for_selector("#code")
+
+
+def too_many(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/login/")
+    for _ in range(8):
+        page.fill("#username", "approver2")
+        page.fill("#password", "wrong")
+        page.click("form button.main")
+        page.wait_for_selector(".alert")
+        if "尝试次数过多" in page.inner_text(".alert"):
+            return
+
+
+def signed_in_twice(page: Any, people: People) -> None:
+    second = people(None)
+    enter(second, people.running, "approver1")
+    second.close()
+    page.goto(f"{people.running.address}/account/")
+
+
+def password_refused(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/account/password")
+    page.fill("#old", people.running.accounts["clerk1"])
+    page.fill("#new", "1qaz2wsx3edc")
+    page.fill("#again", "1qaz2wsx3edc")
+    page.click("main form .btn.main")
+    page.wait_for_selector(".why")
+
+
 def old_form(page: Any, people: People) -> None:
     page.goto(f"{people.running.address}/cases/new")
     page.fill("#f-applicant", "泉城示例烘焙坊")
@@ -194,7 +259,15 @@ SCENES = (
     Scene("draft", "clerk1", draft),
     Scene("drafts", "clerk1", at("/drafts/")),
     Scene("account", "clerk1", at("/account/")),
-    Scene("password", "clerk1", at("/account/password")),
+    Scene("password", "clerk1", password_refused),
+    Scene("account-sessions", "approver1", signed_in_twice),
+    Scene("sessions", "admin", at("/sessions/")),
+    Scene("sign-ins", "auditor", at("/sign-ins/")),
+    Scene("second-factor", "auditor", factor_offered, dark=True),
+    Scene("recovery-codes", "auditor", recovery_codes),
+    Scene("second-factor-on", "auditor", factor_kept),
+    Scene("second-step", None, second_step),
+    Scene("paused", None, too_many),
     Scene("who", "clerk1", at("/", ".who summary")),
     Scene("menu", "clerk1", at("/", "[data-menu]"), narrow_only=True),
     Scene("items", "manager", at("/items/")),

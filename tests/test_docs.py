@@ -45,6 +45,19 @@ def test_links_lead_somewhere() -> None:
             assert target.startswith("http") or (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+STRONG = "kx7Qp2vZm-4tRb9wLc6Yd3Nf8Hs5Jg1Ae"
+
+
+def test_every_promise_of_security_is_tried() -> None:
+    page = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page)
+    assert len(named) > 40
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), test
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "`tests/" in line]
+    assert len(rows) == len(named)
+
+
 @pytest.mark.parametrize(
     ("environ", "sentence"),
     [
@@ -54,6 +67,9 @@ def test_links_lead_somewhere() -> None:
         ({"SECRET_KEY": "short"}, "too weak"),
         ({"SECRET_KEY": "a" * 64}, "too weak"),
         ({"YIZHAN_LOCALE": "fr"}, "YIZHAN_LOCALE"),
+        ({"YIZHAN_DEMO": "0", "SECRET_KEY": STRONG}, "YIZHAN_HTTPS"),
+        ({"YIZHAN_DEMO": "0", "SECRET_KEY": STRONG, "YIZHAN_HTTPS": "1"}, "BASE_URL"),
+        ({"YIZHAN_DEMO": "0", "SECRET_KEY": STRONG, "YIZHAN_HTTPS": "1", "BASE_URL": "http://x"}, "BASE_URL"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_with_a_sentence(

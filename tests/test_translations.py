@@ -206,7 +206,7 @@ def test_pages_find_our_words_and_never_those_of_another_catalogue(app: Flask, l
 def test_no_page_of_the_framework_can_speak_to_a_person(app: Flask) -> None:
     """Its own messages are not in our catalogues because nothing that says them is served.
 
-    What is served of it is REST for programs; none of the three gives an answer that goes through gettext.
+    What is served of it is REST for programs; neither of the two gives an answer that goes through gettext.
     """
     served = set()
     for rule in app.url_map.iter_rules():
@@ -215,7 +215,7 @@ def test_no_page_of_the_framework_can_speak_to_a_person(app: Flask) -> None:
             view = view.__wrapped__
         if view.__module__.startswith("flask_appbuilder"):
             served.add(rule.endpoint)
-    assert served == {"SecurityApi.login", "SecurityApi.refresh", "OpenApi.get"}
+    assert served == {"SecurityApi.refresh", "OpenApi.get"}
 
 
 def test_words_without_a_reader_are_refused() -> None:

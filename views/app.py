@@ -24,13 +24,16 @@ from models import registries
 from models.database import Database
 from models.declare import MenuGroup
 from models.scope import Forbidden, everything
-from views import checks, display, security, table
+from views import checks, display, entrance, oidc, security, table
 from views.api import api_for
 from views.errors import say_error, signed_owner
 from views.generator import pages_for
 from views.imports import IMPORTABLE, Import
+from views.manager import SecurityManager
 from views.matrix import Matrix
-from views.pages import PAGES, MyAccount, SignIn
+from views.my_account import MyAccount, SecondFactor
+from views.pages import PAGES
+from views.signin import SignIn
 from views.workbench import Find, Workbench, badge_words, badges
 
 
@@ -41,10 +44,10 @@ class Builder(AppBuilder):
         self.sm.auth_view = self.add_view_no_menu(SignIn)
         self.sm.register_views()
         self.add_api(OpenApi)
-        for page in (*PAGES, Workbench, Find, Import, Matrix):
+        for page in (*PAGES, MyAccount, SecondFactor, Workbench, Find, Import, Matrix):
             view = self.add_view_no_menu(page)
-            if page is MyAccount:  # it takes the old password, which must not be tried out either
-                self.sm.limiter.limit(self.sm.auth_rate_limit, methods=["POST"])(view.blueprint)
+            if page in (*PAGES, MyAccount, SecondFactor):  # open to everybody, or asking for passwords
+                self.sm.limiter.limit(self.sm.auth_rate_limit)(view.blueprint)
         for model in registries().values():
             self.add_view_no_menu(pages_for(model))
             self.add_api(api_for(model))
@@ -77,11 +80,13 @@ def build(config: Config, database: Database, queue: Any, clock: Callable[[], da
     models = registries()
     checks.refuse_mistakes(models.values())
     security.install(app, database)
+    oidc.install(app, config)
+    app.after_request(entrance.remember_device)
     app.json = Json(app)
-    # flask-appbuilder's own session signs people in and nothing else; every page has a scoped one (security.db).
-    sign_in: Any = scoped_session(lambda: database.open(everything("sign-in"), write=True))  # type: ignore[arg-type]
+    # flask-appbuilder's own session has nothing to do any more; every page has a scoped one (security.db).
+    unused: Any = scoped_session(lambda: database.open(everything("flask-appbuilder")))  # type: ignore[arg-type]
     with app.app_context():
-        Builder(app, sign_in, security_manager_class=security.SecurityManager, update_perms=False)
+        Builder(app, unused, security_manager_class=SecurityManager, update_perms=False)
         app.extensions["babel"].locale_selector = choose_locale
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     locales = [(code, app.config["LANGUAGES"][code]["name"]) for code in LOCALES]

@@ -30,6 +30,7 @@ from models.database import Database
 from models.declare import Admin, Reach, Role
 from models.department import Department
 from models.scope import ScopedSession, everything
+from models.session import SignedInBy, begin
 from models.write import save
 from rules.deadlines import local_day
 from views.app import build
@@ -219,12 +220,22 @@ class Sample:
 
     def client(self) -> Any:
         """A browser in which that person has signed in."""
-        with self.database.session(everything("describe")) as s:
+        with self.database.session(everything("describe"), write=True) as s:
             person = load_person(s, self.account_id, self.now)
-        assert person is not None
+            assert person is not None
+            _, secret = begin(
+                s,
+                person.id,
+                stamp=person.stamp,
+                how=SignedInBy.Password,
+                address="",
+                device="describe",
+                now=self.now,
+                hours=1,
+            )
         client = self.app.test_client()
         with client.session_transaction() as kept:
-            kept.update({"_user_id": person.get_id(), "_fresh": True, "stamp": person.stamp})
+            kept["sid"] = secret
         return client
 
     def count(self, client: Any, path: str) -> str:

@@ -36,7 +36,13 @@ FILE_COLUMNS = {
     "region_code": N_("Region code"),
 }
 # What Events name that is neither a move nor a declared action.
-OTHER_ACTIONS = {REVEAL: N_("Looked at the personal data in full"), "change_password": N_("Change password")}
+OTHER_ACTIONS = {
+    REVEAL: N_("Looked at the personal data in full"),
+    "change_password": N_("Change password"),
+    "second_factor_on": N_("Set up a second factor"),
+    "second_factor_off": N_("Switch the second factor off"),
+    "recovery_codes": N_("Make new recovery codes"),
+}
 MOST_NEW_GRANTS = 20
 PLACE = re.compile(r"%\(\w+\)[ds]")
 ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")

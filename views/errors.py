@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import current_app, flash, g, redirect, render_template, request, url_for
-from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from itsdangerous import BadSignature, URLSafeSerializer
 from sqlalchemy.exc import OperationalError
@@ -47,10 +46,10 @@ def resent() -> Any | None:
     form = [(n, v) for n, v in request.form.items(multi=True) if n != "csrf_token"]
     if request.blueprint not in registries() or not form or sum(len(v) for _, v in form) > LARGEST:
         return None
-    path, person = request.full_path.rstrip("?"), current_user._get_current_object()
-    if isinstance(person, Person):
-        own = of_person(form, person.id)
-        return (resend_page(path, own, person), 400) if own else None
+    path, visit = request.full_path.rstrip("?"), security.visit()
+    if visit is not None:
+        own = of_person(form, visit.person.id)
+        return (resend_page(path, own, visit.person), 400) if own else None
     flash(display.tr(N_("Your sign-in has ended. Sign in again; what you entered is kept.")), "warn")
     kept = json.dumps(form, ensure_ascii=False)
     return render_template("login.html", target=path, username="", refused=False, kept=kept), 401

@@ -3,87 +3,31 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, abort, current_app, g, jsonify, redirect, request, session, url_for
-from flask_appbuilder.security.sqla.manager import SecurityManager as FabSecurityManager
 from flask_babel import gettext
-from flask_jwt_extended import JWTManager, verify_jwt_in_request
+from flask_jwt_extended import verify_jwt_in_request
 from flask_jwt_extended.exceptions import JWTExtendedException
-from flask_login import current_user, logout_user
 from flask_wtf.csrf import CSRFProtect
 from jwt.exceptions import PyJWTError
-from sqlalchemy import func, update
 from sqlalchemy.exc import OperationalError
 from werkzeug.wrappers import Response
 
-from forms.convert import UNSTORABLE
-from models.access import Person, load_person, scope_of
-from models.account import Account
+from config import Config
+from models.access import Person, Visit, load_person, load_visit, scope_of
 from models.database import Database, is_busy
 from models.scope import ANONYMOUS, Scope, ScopedSession, everything
+from models.session import NOTED_EVERY, note_seen
 from models.token import PREFIX, Token, is_to_note, living, note_use, scope_for
+from rules.keys import fingerprint
 
 log = logging.getLogger(__name__)
 MUTATING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 csrf = CSRFProtect()
-
-
-class SecurityManager(FabSecurityManager):
-    """flask-appbuilder's, with our user table, our sign-in page and permissions read once per request."""
-
-    user_model = Account
-
-    def register_views(self) -> None:
-        """Tokens for REST; our sign-in page is there already. Both are limited: they take passwords."""
-        api = self.appbuilder.add_api(self.security_api)
-        for view in (self.auth_view, api):
-            self.limiter.limit(self.auth_rate_limit, methods=["POST"])(view.blueprint)
-
-    def load_user(self, pk: Any) -> Person | None:
-        return find_person(int(pk))
-
-    def create_jwt_manager(self, app: Flask) -> JWTManager:
-        manager = super().create_jwt_manager(app)
-        manager.additional_claims_loader(_stamped)
-        return manager
-
-    def load_user_jwt(self, _header: Any, data: dict[str, Any]) -> Person | None:
-        """Nobody, once the password it was got for has changed: then it has ended, as sessions have."""
-        whose = str(data["sub"])
-        person = find_person(int(whose)) if re.fullmatch(r"[0-9]{1,18}", whose) else None
-        return person if person is not None and data.get("stamp") == person.stamp else None
-
-    def has_access(self, permission_name: str, view_name: str) -> bool:
-        person: Person | None = g.get("person")
-        return person is not None and any(
-            (p, v) == (permission_name, view_name) for r, p, v in person.permissions if r in person.roles
-        )
-
-    def is_item_public(self, permission_name: str, view_name: str) -> bool:
-        return False
-
-    def auth_user_db(self, username: str, password: str) -> Any:
-        """What no database could hold or hash is nobody's name or password."""
-        return None if UNSTORABLE.search(username + password) else super().auth_user_db(username, password)
-
-    def update_user_auth_stat(self, user: Any, success: bool = True) -> None:
-        """Count the attempt, in UTC and without a new version of the row: signing in edits nothing."""
-        logins, failures = (func.coalesce(getattr(Account, n), 0) for n in ("login_count", "fail_login_count"))
-        counted: dict[str, Any] = {"login_count": logins, "fail_login_count": failures + 1}
-        if success:
-            counted = {"login_count": logins + 1, "fail_login_count": 0, "last_login": now()}
-        # In flask-appbuilder's own session: it holds the write lock already, so another would wait for it for ever.
-        self.session.execute(update(Account).where(Account.id == user.id).values(counted))
-        self.session.commit()
-
-    @staticmethod
-    def before_request() -> None:
-        """Ours runs in :func:`enter`, in an order of its own."""
 
 
 def find_person(account_id: int) -> Person | None:
@@ -99,10 +43,27 @@ def person_and_scope(account_id: int) -> tuple[Person, Scope] | None:
         return (person, scope_of(person, s)) if person is not None else None
 
 
-def _stamped(identity: str) -> dict[str, str]:
-    """What a token of flask-appbuilder's sign-in carries besides whose it is."""
-    person = find_person(int(identity))
-    return {"stamp": person.stamp} if person is not None else {}
+def find_visit(secret: Any) -> Visit | None:
+    """The session with that secret and who is in it, if it is good at this moment."""
+    if not isinstance(secret, str):
+        return None
+    # Seen is noted now and then, so a session may have been in use for that long after it was.
+    idle = timedelta(minutes=settings().session_minutes) + NOTED_EVERY
+    with database().session(everything("sign-in")) as s:
+        return load_visit(s, fingerprint(secret), now(), now() - idle)
+
+
+def visit() -> Visit | None:
+    """The session that this browser's cookie speaks of."""
+    if "visit" not in g:
+        g.visit = find_visit(session.get("sid"))
+    found: Visit | None = g.visit
+    return found
+
+
+def settings() -> Config:
+    found: Config = current_app.config["APPLICATION"]
+    return found
 
 
 def database() -> Database:
@@ -151,25 +112,34 @@ def enter() -> Response | None:
     if request.method in MUTATING and shown is None and request.path != "/api/v1/security/login":
         csrf.protect()
     if shown is None:
-        user = current_user._get_current_object()
+        user = _by_cookie()
     elif shown.startswith(PREFIX):
         user, token = _by_token(shown)
     else:
         user = _by_jwt()
-    if not isinstance(user, Person):
-        return None
-    if shown is None and session.get("stamp") != user.stamp:
-        logout_user()
-        session.clear()
+    if user is None:
         return None
     _admit(user, token)
-    if shown is None:
-        session.permanent = True
-    if user.must_change_password and request.endpoint not in ("MyAccount.password", "SignIn.logout", "Language.choose"):
-        if request.path.startswith("/api/"):
-            abort(403)
-        return redirect(url_for("MyAccount.password"))
-    return None
+    return _first_of_all(user)
+
+
+# What may be done before what must be done first.
+ALWAYS = frozenset({"SignIn.logout", "Language.choose", "MyAccount.password"})
+
+
+def _first_of_all(user: Person) -> Response | None:
+    """A given password is replaced, and a second factor that is demanded set up, before anything else."""
+    if user.must_change_password:
+        target, also = "MyAccount.password", frozenset[str]()
+    elif user.second_factor_required and not user.has_second_factor:
+        target, also = "SecondFactor.page", frozenset({"SecondFactor.page", "SecondFactor.picture"})
+    else:
+        return None
+    if request.endpoint in ALWAYS | also:
+        return None
+    if request.path.startswith("/api/"):
+        abort(403)
+    return redirect(url_for(target))
 
 
 def _admit(user: Person, token: Token | None) -> None:
@@ -179,6 +149,25 @@ def _admit(user: Person, token: Token | None) -> None:
     if token is not None:
         g.scope = scope_for(token, g.scope)
         _note_use(token)
+
+
+def _by_cookie() -> Person | None:
+    found = visit()
+    if found is None:
+        forget_visitor()
+        return None
+    session.permanent = True
+    _note_seen(found)
+    return found.person
+
+
+def forget_visitor() -> None:
+    """The session is over, and what its cookie held; the language stays."""
+    if "sid" in session:
+        locale = session.get("locale")
+        session.clear()
+        if locale:
+            session["locale"] = locale
 
 
 def _bearer() -> str | None:
@@ -193,6 +182,8 @@ def _by_jwt() -> Person | None:
     except (JWTExtendedException, PyJWTError):
         abort(_unauthorised())
     found: Person | None = g.get("_jwt_extended_jwt_user", {}).get("loaded_user")  # OPTIONS is let through unseen
+    if found is not None and (behind := g.get("visit")) is not None:
+        _note_seen(behind)
     return found
 
 
@@ -207,16 +198,24 @@ def _by_token(secret: str) -> tuple[Person, Token]:
 
 
 def _note_use(token: Token) -> None:
-    """When it was used last, now and then and in passing: a request never waits for another writer because of it."""
-    if not is_to_note(token, now()):
-        return
+    if is_to_note(token, now()):
+        _in_passing(f"the use of token {token.id}", lambda s: note_use(s, token.id, now()))
+
+
+def _note_seen(found: Visit) -> None:
+    if found.last_seen_at < now() - NOTED_EVERY:
+        _in_passing(f"the use of session {found.session_id}", lambda s: note_seen(s, found.session_id, now()))
+
+
+def _in_passing(what: str, write: Callable[[ScopedSession], None]) -> None:
+    """Noted now and then: a request never waits for another writer because of it."""
     try:
-        with database().hurried(everything("use of a token")) as s:
-            note_use(s, token.id, now())
+        with database().hurried(everything(what)) as s:
+            write(s)
     except OperationalError as error:
         if not is_busy(error):
             raise
-        log.info("the use of token %d is not noted: somebody else is writing", token.id)
+        log.info("%s is not noted: somebody else is writing", what)
 
 
 def _unauthorised() -> Response:

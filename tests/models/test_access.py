@@ -183,7 +183,7 @@ def test_a_role_may_ask_for_a_second_factor(database: Database, world: World) ->
         with database.session(everything("test")) as s:
             found = load_person(s, world.account(person), NOW)
             assert found is not None
-            return found.needs_second_factor
+            return found.second_factor_required
 
     assert not needs("clerk")
     with database.session(everything("test"), write=True) as s:

@@ -265,7 +265,7 @@ def test_reading_a_message(as_: As, world: World, database: Database) -> None:
 def test_a_declared_action_leaves_an_event(as_: As, world: World) -> None:
     s = as_("admin")
     account = s.get_one(Account, world.account("clerk"))
-    [reset] = Account.__admin__.actions
+    reset = Account.__admin__.actions[0]
     version, password = account.version, account.password
     assert codes(act(s, account, reset, now=LATER, expected_version=version + 1)[0]) == {(None, "stale")}
     problems, answer = act(s, account, reset, now=LATER, expected_version=version)

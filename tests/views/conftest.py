@@ -26,20 +26,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, fonts: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def kept() -> dict[str, Any]:
-    """What browsers keep of a sign-in is good for every copy: they have one secret key, and cookies know no port."""
-    return {}
-
-
 @pytest.fixture(scope="module")
-def running(
-    tmp_path_factory: pytest.TempPathFactory, prepared: Path, kept: dict[str, Any], fonts: Path
-) -> Iterator[Running]:
+def running(tmp_path_factory: pytest.TempPathFactory, prepared: Path, fonts: Path) -> Iterator[Running]:
     instance = tmp_path_factory.mktemp("copies") / "instance"
     shutil.copytree(prepared, instance)
     with product(instance, fonts=fonts) as found:
-        found.kept = kept
         yield found
 
 

@@ -44,7 +44,9 @@ from views.checks import life as check_life
 from views.checks.base import Declared
 from views.generator import RegistryPages
 from views.imports import Import
-from views.pages import PAGES, SignIn
+from views.my_account import MyAccount, SecondFactor
+from views.pages import PAGES
+from views.signin import SignIn
 from views.workbench import Find, Workbench
 
 
@@ -745,7 +747,7 @@ def test_words_of_addresses_are_those_of_the_routes() -> None:
 
 def test_addresses_of_other_pages_are_taken() -> None:
     firsts = set()
-    for page in (*PAGES, SignIn, Workbench, Find, Import):
+    for page in (*PAGES, SignIn, MyAccount, SecondFactor, Workbench, Find, Import):
         for name in dir(page):
             for path, _ in getattr(getattr(page, name), "_urls", ()):
                 firsts.add(f"{page.route_base}{path}".strip("/").partition("/")[0])

