@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -70,7 +71,9 @@ def let_in(app: Flask, rule: Rule) -> str:
         return f"can_{getattr(bound, '_permission_name', '?')} on {type(owner).__name__}"
     if "@jwt_required(" in source:
         return "who holds a refresh token"
-    return "who has signed in" if "g.person is None" in source else "everybody"
+    if type(owner).__name__ == "SignIn":  # it asks who is there to send them on
+        return "everybody"
+    return "who has signed in" if re.search(r"g\.person is None|\bme\(\)", source) else "everybody"
 
 
 def demands(view: Callable[..., Any], owner: Any) -> Iterator[ast.Call]:
