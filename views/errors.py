@@ -108,14 +108,23 @@ def signed_owner() -> str:
     return str(signer().dumps(g.person.id))
 
 
+def owners(fields: Sent) -> set[int | None]:
+    """Whose form *fields* stand in; None for what we did not sign."""
+    try:
+        return {signer().loads(value) for name, value in fields if name == OWNER}
+    except BadSignature:
+        return {None}
+
+
+def opened_here() -> bool:
+    """Was the form that was sent opened by the very person who sends it?"""
+    return owners([*request.form.items(multi=True)]) == {g.person.id}
+
+
 def of_person(fields: Sent, account_id: int) -> Sent:
     """*fields*, unless they stand in the form of somebody else; then none, with a sentence. Small forms, in which
     nobody types, do not say whose they are."""
-    try:
-        owners = {signer().loads(value) for name, value in fields if name == OWNER}
-    except BadSignature:
-        owners = {None}
-    if not owners - {account_id}:
+    if not owners(fields) - {account_id}:
         return fields
     flash(display.tr(N_("What had been entered on the page before belongs to another user and is not kept.")), "warn")
     return []

@@ -27,6 +27,7 @@ from rules.lifecycle import Move, unanswered, wrong_state
 from rules.words import N_, Problem, Problems, Told
 from views import blocks, display
 from views.display import gettext
+from views.errors import opened_here
 from views.history import past_of
 from views.listing import with_references
 from views.registry import PK, Registry, number
@@ -85,7 +86,8 @@ class Writing(Registry):
         kept = self.draft_asked(pk) if request.method == "GET" else None
         typed = MultiDict(kept.typed) if kept is not None else request.form
         written = kept is not None or request.method == "POST"
-        if written and self.row_or_none(pk) is None:
+        # Only what was typed into a form of ours is shown again: of any other, nothing is said.
+        if (kept is not None or (written and opened_here())) and self.row_or_none(pk) is None:
             return self.late_page(form_class(typed), None, GONE, typed, kept), 404
         row = self.row_for("edit", pk, self.admin.field_names)
         if (closed := not_open(row)) is not None:

@@ -305,7 +305,7 @@ def counts(house: House, person: str) -> Findings:
 
 def badges(page: str) -> dict[str, int]:
     menu = page[page.index('<nav id="nav"') : page.index("</nav>")]
-    return {name: int(n) for name, n in re.findall(r'href="/([\w-]+)/"[^>]*>[^<]*<b>(\d+)</b>', menu)}
+    return {name: int(n) for name, n in re.findall(r'href="/([\w-]+)/"[^>]*>[^<]*<b[^>]*>(\d+)<', menu)}
 
 
 def kept_to_oneself(house: House, person: str) -> Findings:

@@ -293,7 +293,7 @@ def test_a_shared_view_tells_its_name_and_not_whose_it_is(house: House) -> None:
         assert listed.count(f"view={first}") == listed.count(f"view={second}") == 1
         assert f"saved-views/{first}/delete" not in listed
         used = browser.text(f"/cases/?view={first}")
-        assert f"<small>{SHARED} · " in used
+        assert f"<small>{SHARED} " in used
         for path in ("", "?tab=history", "?tab=saved-views"):
             said = browser.text(f"/saved-views/{first}{path}")
             assert SHARED in said
