@@ -307,7 +307,7 @@ def looks(database: Database, world: World, clock: Clock, rows: dict[str, tuple[
             if reach is None or (model.__admin__.scoped and reach < NEED[person]):
                 continue
             with database.open(everything("house")) as s:
-                scope = person_scope(s, world.account(person))
+                scope = person_scope(s, world.account(person), NOW)
             with database.session(scope, write=True) as s:
                 assert not reveal(s, s.get_one(model, rows[name][0]), now=clock())
 
