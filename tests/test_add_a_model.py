@@ -180,7 +180,7 @@ class Hall:
         from models.database import Database
         from run import create_app
         from tests.conftest import Browser, Clock, DeafQueue
-        from tests.world import NOW, PASSWORD, PEOPLE, World, build
+        from tests.world import NOW, PEOPLE, World, build
 
         self.config = settings.read({}, instance=folder, font_cache=os.environ.get("YIZHAN_FONT_CACHE", ""))
         migrate(self.config)
@@ -192,12 +192,17 @@ class Hall:
         self.app = create_app(self.config, clock=self.clock, database=self.database)
         self.app.extensions["yizhan_queue"] = DeafQueue()
         self.app.appbuilder.sm.limiter.enabled = False
-        self.people: dict[str, Browser] = {}
-        for name in PEOPLE:
-            self.people[name] = Browser(self.app.test_client())
-            sent = {"username": name, "password": PASSWORD}
-            assert self.people[name].post("/login/", sent).status_code == 302
+        self.people = {name: Browser(self.app.test_client()) for name in PEOPLE}
+        self.later(NOW)
         self.bureau = self.world.id(self.model("departments"), name="东城区卫生健康局")
+
+    def later(self, moment: datetime) -> None:
+        """It is that moment, and everybody has signed in again: no session lasts for days."""
+        from tests.world import PASSWORD
+
+        self.clock.moment = moment
+        for name, browser in self.people.items():
+            assert browser.post("/login/", {"username": name, "password": PASSWORD}).status_code == 302
 
     def __getitem__(self, name: str) -> Any:
         return self.people[name]
@@ -396,7 +401,7 @@ def reminded_before_the_limit(hall: Hall) -> None:
     hall.clock.moment = moment - timedelta(seconds=1)
     hall.worker.run_due()
     assert hall.rows(mine) == []
-    hall.clock.moment = moment
+    hall.later(moment)
     hall.worker.run_due()
     ((to, text, params),) = hall.rows(mine)
     assert (to, text) == (hall.world.account("colleague"), "Report %(number)s is to be answered by %(due)s.")
@@ -412,7 +417,7 @@ def workbench(hall: Hall) -> None:
     page = hall["clerk"].text("/")
     for words in ("超期未答复", "等待答复", "东卫健反映 2026-0002", "登记反映"):
         assert words in page, words
-    hall.clock.moment = datetime(2026, 6, 29, 2, 0, tzinfo=UTC)
+    hall.later(datetime(2026, 6, 29, 2, 0, tzinfo=UTC))
     assert hall["clerk"].get(f"{REST}?answer_due=overdue").get_json()["total"] == 1
     assert "超期" in hall["clerk"].text(f"{LIST}2")
 
