@@ -53,6 +53,8 @@ REASONS: dict[str, str] = {
 _PLACES = ("12345", "123", "1234567", "123456", "01234", "12345", "1", "123")
 _PROVINCES = frozenset(tens + unit for tens, units in zip("12345678", _PLACES, strict=True) for unit in units)
 _EARLIEST_BIRTH = 1850
+# With its mask, which is masked no further.
+MOBILE = re.compile(r"1[0-9]{2}[0-9*]{4}[0-9]{4}")
 _DIGITS = "0123456789"
 _RESIDENT_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _RESIDENT_CHECKS = "10X98765432"
@@ -184,9 +186,11 @@ KINDS: dict[str, Callable[[str, date], Verdict]] = {
 def mask_identifier(text: str) -> str:
     """*text* for pages and letters that others may see: same length, the middle as asterisks.
 
-    18 characters and more keep the first and last four, shorter ones the first and last; of two, the first;
-    a single one is hidden.
+    18 characters and more keep the first and last four, mobile numbers the first three and last four, as is usual;
+    others the first and last; of two, the first; a single one is hidden. A mask that is masked again stays as it is.
     """
+    if MOBILE.fullmatch(text):
+        return f"{text[:3]}****{text[-4:]}"
     if len(text) < 3:
         return text[: len(text) - 1] + "*" if text else ""
     kept = 4 if len(text) >= 18 else 1

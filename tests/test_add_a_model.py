@@ -265,7 +265,7 @@ def saved_and_shown(hall: Hall) -> None:
     assert TYPED["phone"] not in page  # personal
     row = hall["clerk"].get(f"{REST}1").get_json()["row"]
     assert (row["number"], row["state"], row["answer_due"]) == ("东卫健反映 2026-0001", "reported", "2026-06-25")
-    assert row["phone"] == hall["auditor"].get(f"{REST}1").get_json()["row"]["phone"] == "1*********7"
+    assert row["phone"] == hall["auditor"].get(f"{REST}1").get_json()["row"]["phone"] == "139****7777"
     assert "东卫健反映 2026-0001" in hall["clerk"].text("/find/?q=反映人锦鲤")
 
 

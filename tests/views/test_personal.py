@@ -27,7 +27,7 @@ from tests.world import COMPANY, NOW, RESIDENT, World, receive
 
 SignIn = Callable[[str], Browser]
 PHONE = "13911112222"
-MASK, PHONE_MASK = "1101**********002X", "1*********2"
+MASK, PHONE_MASK = "1101**********002X", "139****2222"
 BUTTON = "显示完整信息"
 LOOKED = "查看了完整的个人信息"
 OTHER = "110105198806150024"
@@ -277,7 +277,7 @@ def test_two_editors_and_a_number_neither_touched(sign_in: SignIn, database: Dat
     assert (row.identifier, row.applicant, row.channel.value) == (RESIDENT, "甲", "post")
 
 
-@pytest.mark.parametrize("phone", ["13800000000", "13955555552"])  # the second looks the same when it is masked
+@pytest.mark.parametrize("phone", ["13800000000", "13955552222"])  # the second looks the same when it is masked
 def test_a_number_that_only_the_other_changed_is_taken_over(
     sign_in: SignIn, database: Database, case: int, phone: str
 ) -> None:
@@ -301,7 +301,7 @@ def test_a_number_that_both_changed(sign_in: SignIn, database: Database, case: i
     change(database, case, phone="13800000002")
     page = said(clerk.post(f"/cases/{case}/edit", sent))
     table = words(page[re.search(r'<table class="[^"]*diff', page).start() :].partition("</table>")[0])
-    assert "1*********2" in table
+    assert "138****0002" in table
     assert "13700000002" in table, "nobody masks what one just typed"
     assert "13800000002" not in page
     answer = clerk.post(f"/cases/{case}/edit", {**fields(page), "take-phone": side, "applicant": ""})
