@@ -235,6 +235,45 @@ def password_refused(page: Any, people: People) -> None:
     page.wait_for_selector(".why")
 
 
+def role_chosen(page: Any, people: People) -> None:
+    """A role put together from declared grants; refused while what it leads to cannot be seen."""
+    page.goto(f"{people.running.address}/roles/")
+    if page.get_by_role("link", name="咨询引导台").count() == 0:
+        page.goto(f"{people.running.address}/roles/new")
+        page.fill("#f-name", "咨询引导台")
+        page.click(".send >> text=保存")
+    else:
+        page.get_by_role("link", name="咨询引导台").click()
+    page.click(".tabs >> text='权限'")
+    for name in ("list", "show", "accept"):
+        page.select_option(f"#g-cases-{name}", "own")
+    page.click(".send >> text=保存")
+    page.wait_for_selector("#problems")
+
+
+def why(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/cases/?state=received")
+    page.locator("tbody a").first.click()
+    page.click(".tabs >> text=权限说明")
+    pick(page, "person", "", "approver2")
+    page.click("text=查看说明")
+    page.wait_for_selector("text=可否办理")
+
+
+def stand_in(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/delegations/new")
+    page.fill("#f-reason", "年休假")
+    page.click(".send >> text=保存")
+    page.wait_for_selector("#problems")
+
+
+def looked_at(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/cases/?state=received")
+    page.locator("tbody a").first.click()
+    page.get_by_role("button", name="显示完整信息").click()
+    page.wait_for_selector("text=本次查看已记录")
+
+
 def old_form(page: Any, people: People) -> None:
     page.goto(f"{people.running.address}/cases/new")
     page.fill("#f-applicant", "泉城示例烘焙坊")
@@ -277,6 +316,12 @@ SCENES = (
     Scene("item-history", "manager", item_history),
     Scene("item-as-it-was", "manager", item_as_it_was),
     Scene("item-cases", "manager", item_cases),
+    Scene("roles", "admin", at("/roles/")),
+    Scene("matrix", "admin", at("/matrix/"), dark=True),
+    Scene("role-grants", "admin", role_chosen),
+    Scene("why", "admin", why),
+    Scene("stand-in", "clerk1", stand_in),
+    Scene("looked-at", "clerk1", looked_at),
     Scene("tree", "admin", tree),
     Scene("departments", "admin", at("/departments/")),
     Scene("events", "auditor", at("/events/")),
