@@ -67,11 +67,13 @@ class Line:
         return display.verb_label(self.admin, self.verb)
 
 
-def columns() -> list[AccessRole]:
-    """The roles of the matrix: those declared, in their order, then those put together here."""
+def columns() -> tuple[list[AccessRole], list[AccessRole]]:
+    """(every role: those declared, in their order, then those put together here; those that the address asks for)."""
     rows = [*db().scalars(select(AccessRole).where(AccessRole.state != RoleState.Retired).order_by(AccessRole.id))]
     order = [role.value for role in Role]
-    return sorted(rows, key=lambda r: order.index(r.name) if r.name in order else len(order))
+    every = sorted(rows, key=lambda r: order.index(r.name) if r.name in order else len(order))
+    names = asked("role", [r.name for r in every])
+    return every, [r for r in every if r.name in names]
 
 
 def cells_of(row: AccessRole, held: set[tuple[str, str]]) -> dict[tuple[str, str], Cell]:
@@ -123,9 +125,7 @@ class Matrix(BaseView):
     @expose("/")
     def table(self) -> str:
         demand("roles", "list")
-        every = columns()
-        names = asked("role", [r.name for r in every])
-        roles = [r for r in every if r.name in names]
+        every, roles = columns()
         found = [*lines(roles)]
         admins = {name: model.__admin__ for name, model in registries().items()}
         verbs = {v: display.verb_label(a, v) for a in admins.values() for v in a.verbs}
@@ -147,9 +147,7 @@ class Matrix(BaseView):
     def export(self) -> Response:
         """The same table as a file, one line for each cell that says something."""
         demand("roles", "list")
-        every = columns()
-        names = asked("role", [r.name for r in every])
-        roles = [r for r in every if r.name in names]
+        _, roles = columns()
         out = io.StringIO()
         writer = csv.writer(out)
         heads = (gettext("Registry"), gettext("Action"), gettext("Role"), gettext("Reach"), gettext("Change"))
