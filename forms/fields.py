@@ -47,7 +47,11 @@ class ConvertedField(Field):
 
 
 class RowForm(Form):
-    """Base of all generated forms."""
+    """Base of all generated forms. stored: the fields that hold what is stored and not what somebody typed."""
+
+    def __init__(self, formdata: Any = None, **kw: Any) -> None:
+        super().__init__(formdata, **kw)
+        self.stored: set[str] = set() if formdata is not None else {*self._fields}
 
     def values(self) -> dict[str, Any]:
         """Name → typed value of every field that could be converted."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from jobs.means import Means
 from models import registries
-from models.declare import Admin
+from models.declare import RIGHTS, Admin, MenuGroup
 from models.delegation import deputies
 from models.message import Message, MessageState
 from models.outbox import Outbox, OutboxState, close, reminder_key
@@ -43,8 +43,10 @@ def remind(means: Means, outbox_id: int, now: datetime) -> None:
             "state": MessageState.Unread,
             "sent_at": now,
         }
-        # Whoever stands in for an absent person is told as well: a limit does not wait.
-        for person in (to, *deputies(s, to, now)):
+        # Whoever stands in for an absent person is told as well: a limit does not wait. What says who may do what is
+        # the person's own, as everything that is not lent.
+        standing_in = [] if admin.name in RIGHTS or admin.menu is MenuGroup.Mine else deputies(s, to, now)
+        for person in (to, *standing_in):
             key = row.key if person == to else f"{row.key}:{person}"
             problems = save(s, Message(), {**message, "recipient_id": person, "key": key}, now=now)
             # The key is unique: "duplicate" says that an attempt killed after its commit had told it already.
@@ -58,7 +60,8 @@ def settle(means: Means, outbox_id: int, now: datetime) -> None:
     with means.database.session(everything("reminders"), write=True) as s:
         row = s.get_one(Outbox, outbox_id)
         key = reminder_key(row.subject_type, row.kind.partition(".")[2], row.subject_id)
-        for message in s.scalars(select(Message).where(Message.key == key, Message.state == MessageState.Unread)):
+        told = or_(Message.key == key, Message.key.startswith(f"{key}:", autoescape=True))
+        for message in s.scalars(select(Message).where(told, Message.state == MessageState.Unread)):
             if problems := move(s, message, "read", now=now):
                 raise RuntimeError(f"reminder {key}: {problems}")
         close(row, OutboxState.Done)

@@ -12,13 +12,16 @@ from typing import Any
 
 from sqlalchemy import (
     BindParameter,
+    ColumnElement,
     CompoundSelect,
+    Integer,
     Select,
     String,
     Text,
     bindparam,
     case,
     cast,
+    extract,
     func,
     literal,
     select,
@@ -28,14 +31,14 @@ from sqlalchemy.orm import Session, aliased
 
 from models import registries
 from models.account import Account, FabRole, Permission, PermissionView, ViewMenu, user_role
-from models.declare import MenuGroup, Reach, Role
+from models.declare import READING, RIGHTS, MenuGroup, Reach, Role
 from models.delegation import Delegation
 from models.department import SEAT, Department, below, top_of
 from models.role import AccessRole, RoleState, capped, declared, told_as
 from models.role_term import RoleTerm
 from models.scope import Lent, Scope, ScopedSession
 from models.second_factor import SecondFactor
-from models.session import SignedIn, living
+from models.session import SignedIn, SignedInBy, living
 from models.term import running
 from models.work_day import calendar_stamp
 from models.write import save
@@ -100,8 +103,8 @@ def _held() -> CompoundSelect[Any]:
     today: BindParameter[date] = bindparam("today")
     owner = aliased(Account)
     nobody, for_good = literal(0), literal("")
-    for_a_time = select(AccessRole.role_id, nobody, cast(RoleTerm.until_day, String)).join(RoleTerm.role)
-    lent = select(user_role.c.role_id, Delegation.owner_id, cast(Delegation.until_day, String))
+    for_a_time = select(AccessRole.role_id, nobody, _said_day(RoleTerm.until_day)).join(RoleTerm.role)
+    lent = select(user_role.c.role_id, Delegation.owner_id, _said_day(Delegation.until_day))
     lent = lent.join(Delegation, Delegation.owner_id == user_role.c.user_id)
     lent = lent.join(owner, owner.id == Delegation.owner_id)
     return union_all(
@@ -114,8 +117,20 @@ def _held() -> CompoundSelect[Any]:
             running(Delegation, today),
             owner.active.is_(True),
             owner.department_id == Account.department_id,
+            Delegation.department_id == Account.department_id,
         ).correlate(Account),
     )
+
+
+def _said_day(day: Any) -> ColumnElement[str]:
+    """20261201, whatever form of dates the database is set to."""
+    number = extract("year", day) * 10_000 + extract("month", day) * 100 + extract("day", day)
+    return cast(cast(number, Integer), String)
+
+
+def _one_line(text: Any) -> ColumnElement[str]:
+    """A name cannot break the lines it stands in."""
+    return func.replace(func.replace(text, "\t", " "), "\n", " ")
 
 
 @cache
@@ -127,9 +142,9 @@ def _who() -> Select[Any]:
     held = _held().subquery()
     lender = aliased(Account)
     roles = [
-        AccessRole.name,
+        _one_line(AccessRole.name),
         cast(held.c.lender, String),
-        func.coalesce(lender.last_name + lender.first_name, ""),
+        _one_line(func.coalesce(lender.last_name + lender.first_name, "")),
         held.c.until,
         case((AccessRole.second_factor, "1"), else_=""),
         case((AccessRole.state == RoleState.Made, func.coalesce(cast(AccessRole.grants, Text), "{}")), else_=""),
@@ -169,7 +184,7 @@ def _visiting() -> Select[Any]:
     """The same by the secret of a session, with what is to be known of that: no statement more for it."""
     good = living(bindparam("secret_hash"), bindparam("now"), bindparam("idle_since"))
     joined = _who().join(SignedIn, SignedIn.owner_id == Account.id).where(good)
-    return joined.add_columns(SignedIn.id, SignedIn.last_seen_at, SignedIn.stamp)
+    return joined.add_columns(SignedIn.id, SignedIn.last_seen_at, SignedIn.how, SignedIn.stamp)
 
 
 @dataclass(frozen=True)
@@ -179,6 +194,7 @@ class Visit:
     person: Person
     session_id: int
     last_seen_at: datetime
+    how: SignedInBy
 
 
 def _lines(parts: list[Any]) -> Any:
@@ -201,9 +217,9 @@ def load_visit(s: Session, secret_hash: str, now: datetime, idle_since: datetime
     row = s.execute(_visiting(), asked).first()
     if row is None:
         return None
-    *told, session_id, last_seen_at, stamp = row
+    *told, session_id, last_seen_at, how, stamp = row
     person = _person(*told)
-    return Visit(person, session_id, last_seen_at) if person.stamp == stamp else None
+    return Visit(person, session_id, last_seen_at, how) if person.stamp == stamp else None
 
 
 def stamp_of(password_hash: str | None) -> str:
@@ -249,7 +265,13 @@ def person_scope(s: Session, account_id: int, now: datetime) -> Scope:
 
 def grants_of(person: Person, holding: Holding) -> Iterator[tuple[str, str, Reach]]:
     """(registry, verb, reach) that *holding* grants: of a declared role as far as flask-appbuilder's tables still hold
-    it, of one made here as far as the declarations go. Lent is nothing that is a person's own."""
+    it, of one made here as far as the declarations go.
+
+    Lent is nothing that is a person's own and nothing that hands out rights, which would outlast the loan; and nothing
+    at all of a role that demands a second factor, to somebody who has none.
+    """
+    if holding.lender is not None and holding.second_factor and not person.has_second_factor:
+        return
     if holding.grants is None:
         granted = declared(_DECLARED[holding.role]) if holding.role in _DECLARED else {}
         held = {(p, v) for r, p, v in person.permissions if r == holding.role}
@@ -260,7 +282,8 @@ def grants_of(person: Person, holding: Holding) -> Iterator[tuple[str, str, Reac
         for verb, reach in verbs.items():
             if held is not None and (f"can_{verb}", name) not in held:
                 continue
-            if holding.lender is None or not (personal or reach is Reach.mine):
+            kept = personal or reach is Reach.mine or (name in RIGHTS and verb not in READING)
+            if holding.lender is None or not kept:
                 yield name, verb, reach
 
 

@@ -282,6 +282,11 @@ class Admin:
         return next((step for step in self.steps if step.name == name), None)
 
 
+# Registries whose rows say who may do what, and who comes in. What hands out rights is no part of a role that is put
+# together on screen, is not lent, and is no program's business: each would outgrow what it was given.
+RIGHTS = frozenset({"accounts", "roles", "role-terms", "delegations"})
+READING = ("list", "show")
+
 # What may be done in any registry, with what it is called; moves and actions bring their own labels.
 VERBS: Mapping[str, str] = {
     "list": N_("List"),

@@ -11,13 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Index, or_, select
-from sqlalchemy.orm import Mapped, Session, relationship, selectinload
+from sqlalchemy.orm import Mapped, Session, aliased, relationship, selectinload
 
 from models.account import Account
 from models.base import ref
 from models.declare import Admin, Desk, Grant, Group, MenuGroup, Reach, Reminder, Role
 from models.department import Department
-from models.term import Term, day_problems, life, morning, running
+from models.term import Term, TermState, day_problems, life, morning, running
 from rules.deadlines import local_day
 from rules.words import N_, Problem, Told
 
@@ -93,8 +93,17 @@ def remarks(session: Session, now: datetime) -> Iterable[Told]:
 
 
 def deputies(session: Session, owner_id: int, now: datetime) -> list[int]:
-    """Who stands in for that person today."""
-    wanted = select(Delegation.deputy_id).where(Delegation.owner_id == owner_id, running(Delegation, local_day(now)))
+    """Who stands in for that person today, as :func:`models.access._held` has it: both may sign in, and work where they
+    did when it was agreed."""
+    owner, deputy = aliased(Account), aliased(Account)
+    wanted = (
+        select(Delegation.deputy_id)
+        .join(owner, owner.id == Delegation.owner_id)
+        .join(deputy, deputy.id == Delegation.deputy_id)
+        .where(Delegation.owner_id == owner_id, running(Delegation, local_day(now)))
+        .where(owner.active.is_(True), deputy.active.is_(True))
+        .where(owner.department_id == Delegation.department_id, deputy.department_id == Delegation.department_id)
+    )
     return [pk for pk in session.scalars(wanted.distinct().order_by(Delegation.deputy_id)) if pk is not None]
 
 
@@ -123,6 +132,7 @@ Delegation.__admin__ = Admin(
             at=lambda session, row, now: max(now, morning(row.from_day)),
             says=lambda row: row.said(),
             to="deputy_id",
+            states=(TermState.Agreed,),
         ),
     ),
     grants=(

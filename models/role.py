@@ -11,13 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import ForeignKey, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.account import FabRole
 from models.base import Row, field
-from models.declare import VERBS, Admin, Grant, Group, MenuGroup, Page, Reach, Role
-from models.scope import READING
+from models.declare import READING, RIGHTS, VERBS, Admin, Grant, Group, MenuGroup, Page, Reach, Role
 from models.write import columns, target_of
 from rules.lifecycle import Lifecycle, Move
 from rules.words import N_, LabelEnum, Problem, Told
@@ -47,14 +46,23 @@ def declared(role: Role | None = None) -> dict[str, dict[str, Reach]]:
     return found
 
 
+def choosable() -> dict[str, dict[str, Reach]]:
+    """Registry → verb → reach that a role put together here may grant at the most: what is declared, but for handing
+    out rights, which no reach bounds: whoever may edit their own account could make themselves administrator."""
+    found = declared()
+    for name in RIGHTS & found.keys():
+        found[name] = {verb: reach for verb, reach in found[name].items() if verb in READING}
+    return found
+
+
 def told_as(grants: Mapping[str, Mapping[str, Reach]]) -> dict[str, dict[str, str]]:
     """As JSON keeps it."""
     return {name: {verb: reach.name for verb, reach in verbs.items()} for name, verbs in grants.items() if verbs}
 
 
 def capped(grants: Granted) -> dict[str, dict[str, Reach]]:
-    """*grants* of a role made here, as far as the declarations go today."""
-    most = declared()
+    """*grants* of a role put together here, as far as the declarations go today."""
+    most = choosable()
     found: dict[str, dict[str, Reach]] = {}
     for name, verbs in grants.items():
         for verb, word in verbs.items():
@@ -73,7 +81,7 @@ def grant_problems(grants: Granted) -> Iterator[Problem]:
     references lie out of sight."""
     from models import registries
 
-    most = declared()
+    most = choosable()
     chosen = capped(grants)
     for name, verbs in grants.items():
         for verb, word in verbs.items():
@@ -145,14 +153,16 @@ class AccessRole(Row):
     def check(row: Any, now: datetime) -> Iterable[Problem]:
         if row.state is RoleState.Declared:
             return
-        if row.name in {r.value for r in Role}:
-            yield Problem("name", "duplicate", N_("There is already a row with this value."))
         yield from grant_problems(row.grants or {})
 
     @staticmethod
-    def derive(session: Any, row: Any, actor: int | None, now: datetime) -> None:
+    def derive(session: Any, row: Any, actor: int | None, now: datetime) -> Iterable[Problem]:
         """What flask-appbuilder's accounts are given: a role of that name."""
-        if row.role is None and row.name:
+        if row.role is not None or not row.name:
+            return
+        if session.scalar(select(FabRole.id).where(FabRole.name == row.name)) is not None:
+            yield Problem("name", "duplicate", N_("There is already a row with this value."))
+        else:
             row.role = FabRole(name=row.name)
 
 

@@ -13,7 +13,7 @@ from models.account import Account
 from models.base import ref
 from models.declare import Admin, Grant, Group, MenuGroup, Reach, Reminder, Role
 from models.role import AccessRole, RoleState
-from models.term import Term, day_problems, life, morning
+from models.term import Term, TermState, day_problems, life, morning
 from rules.words import N_, Problem, Told
 
 
@@ -69,6 +69,7 @@ class RoleTerm(Term):
                 at=lambda session, row, now: max(now, morning(row.from_day)),
                 says=lambda row: row.said(),
                 to="account_id",
+                states=(TermState.Agreed,),
             ),
             Reminder(
                 "ends",
@@ -76,6 +77,7 @@ class RoleTerm(Term):
                 at=lambda session, row, now: max(now, morning(row.until_day)),
                 says=lambda row: row.said(),
                 to="account_id",
+                states=(TermState.Agreed,),
             ),
         ),
         grants=(

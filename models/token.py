@@ -12,8 +12,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from models.account import Account
 from models.base import Moment, Row, field, ref
-from models.declare import Action, Admin, Grant, Group, MenuGroup, Reach, Role
-from models.scope import READING, Scope
+from models.declare import READING, RIGHTS, Action, Admin, Grant, Group, MenuGroup, Reach, Role
+from models.scope import Scope
 from rules.keys import fingerprint
 from rules.lifecycle import Lifecycle, Move
 from rules.words import N_, LabelEnum, Problem, RuleError
@@ -23,8 +23,8 @@ LONGEST_LIFE = timedelta(days=366)
 # A use is noted at most this often: a client that reads a thousand pages writes one row once.
 NOTED_EVERY = timedelta(minutes=10)
 # Who signs in, and by what, is no program's business, whatever its owner may do: a token found by a stranger must not
-# make another one, or an account that outlives it.
-HANDS_OFF = {"tokens": (), "sessions": (), "accounts": READING}
+# make another one, nor a right or an account that outlives it.
+HANDS_OFF: Mapping[str, tuple[str, ...]] = {"tokens": (), "sessions": (), **dict.fromkeys(RIGHTS, READING)}
 
 
 class TokenAccess(LabelEnum):

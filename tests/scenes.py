@@ -188,6 +188,7 @@ def recovery_codes(page: Any, people: People) -> None:
     """From here on auditor is asked for a code."""
     page.goto(f"{people.running.address}/account/second-factor/")
     SECRETS["auditor"] = (page.text_content(".answer") or "").replace(" ", "")
+    page.fill("#password", people.running.accounts["auditor"])
     page.fill("#code", code_of("auditor", -1))
     page.click("main form .btn.main")
     page.wait_for_selector(".codes")

@@ -110,6 +110,7 @@ class RegistryApi(BaseApi):
                 "kind": past.kind.value,
                 "action": past.action,
                 "actor": past.who or None,
+                "on_behalf_of": past.behalf or None,
                 "changes": display.masked_changes(self.admin.name, past.changes),
             }
             for past in past_of(row, page=page, size=size)

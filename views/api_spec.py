@@ -146,6 +146,7 @@ PAST = {
     "kind": TEXT,
     "action": {"type": "string", "nullable": True},
     "actor": {"type": "string", "nullable": True, "description": "Name; null for the system."},
+    "on_behalf_of": {"type": "string", "nullable": True, "description": "Whose right it was, where it was lent."},
     "changes": {"type": "object", "additionalProperties": {"type": "array", "items": {}, "minItems": 2, "maxItems": 2}},
 }
 

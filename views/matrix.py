@@ -17,7 +17,7 @@ from models import registries
 from models.access import stored_pairs
 from models.declare import REACHES, Admin, Reach, Role
 from models.event import Event
-from models.role import AccessRole, RoleState, capped, declared
+from models.role import AccessRole, RoleState, capped, choosable, declared
 from models.write import save
 from rules.words import N_, Problems
 from views import blocks, display
@@ -79,7 +79,7 @@ def columns() -> tuple[list[AccessRole], list[AccessRole]]:
 def cells_of(row: AccessRole, held: set[tuple[str, str]]) -> dict[tuple[str, str], Cell]:
     """(registry, verb) → Cell of one role; *held*: what flask-appbuilder's tables hold of it."""
     stored = {n: {v: Reach[w] for v, w in verbs.items()} for n, verbs in (row.grants or {}).items()}
-    if row.state is RoleState.Made:
+    if row.state is not RoleState.Declared:
         return {(n, v): Cell(reach) for n, verbs in capped(row.grants or {}).items() for v, reach in verbs.items()}
     today = declared(next(role for role in Role if role.value == row.name))
     found = {}
@@ -207,7 +207,7 @@ def granted(row: AccessRole) -> dict[str, dict[str, str]]:
 
 def sections() -> Iterator[tuple[Admin, list[tuple[str, str, list[Reach]]]]]:
     """Each registry with (verb, what it is called, the reaches there are to choose among)."""
-    most = declared()
+    most = choosable()
     for name, model in registries().items():
         admin: Admin = model.__admin__
         verbs = [v for v in admin.verbs if v in most.get(name, {})]

@@ -154,10 +154,19 @@ class SecondFactor(BaseView):
             with database().session(everything("own second factor", g.person.id)) as s:
                 left = second_factor.codes_left(s, g.person.id)
         groups = " ".join(secret[i : i + 4] for i in range(0, len(secret), 4)) if secret else ""
-        return render_template("second_factor.html", secret=groups, errors=errors or {}, left=left), status
+        return render_template(
+            "second_factor.html",
+            secret=groups,
+            errors=errors or {},
+            left=left,
+            asks_password=not security.by_provider(),
+        ), status
 
     def _confirmed(self) -> Any:
-        """The first code of the app: from now on it is asked."""
+        """The password, as for whatever must not be done on a machine that somebody left open, and the first code of
+        the app: from now on one is asked. Whoever comes from a provider has no password here."""
+        if not security.by_provider() and (refused := self._password_refused()):
+            return refused
         secret, code = offered(), totp.plain(request.form.get("code", ""))
         step = totp.matching_step(secret, code, now(), -1) if secret else None
         if secret is None or step is None:
@@ -174,11 +183,8 @@ class SecondFactor(BaseView):
         person, off = g.person, request.form.get("what") == "off"
         if off and person.second_factor_required:
             return self._shown({"password": gettext("Your role requires a second factor.")}, 422)
-        found = entrance.check_password(person.username, request.form.get("password", ""), Outcome.WrongOld)
-        if found.until is not None:
-            return self._shown({"password": too_many(found.until)}, 429)
-        if not found.right:
-            return self._shown({"password": gettext("This is not your present password.")}, 422)
+        if not security.by_provider() and (refused := self._password_refused()):
+            return refused
         found = entrance.check_code(person, request.form.get("code", ""))
         if found.until is not None:
             return self._shown({"code": too_many(found.until)}, 429)
@@ -193,6 +199,13 @@ class SecondFactor(BaseView):
             return self._codes(codes)
         flash(gettext("The second factor is switched off."), "ok")
         return redirect(url_for("MyAccount.profile"))
+
+    def _password_refused(self) -> Any:
+        """The page again, unless the password was right."""
+        found = entrance.check_password(g.person.username, request.form.get("password", ""), Outcome.WrongOld)
+        if found.until is not None:
+            return self._shown({"password": too_many(found.until)}, 429)
+        return None if found.right else self._shown({"password": gettext("This is not your present password.")}, 422)
 
     @staticmethod
     def _codes(codes: Sequence[str]) -> Any:

@@ -21,7 +21,7 @@ from config import Config
 from models.access import Person, Visit, load_person, load_visit, scope_of
 from models.database import Database, is_busy
 from models.scope import ANONYMOUS, Scope, ScopedSession, everything
-from models.session import NOTED_EVERY, note_seen
+from models.session import NOTED_EVERY, SignedInBy, note_seen
 from models.token import PREFIX, Token, is_to_note, living, note_use, scope_for
 from rules.keys import fingerprint
 
@@ -123,13 +123,19 @@ def enter() -> Response | None:
     return _first_of_all(user)
 
 
+def by_provider() -> bool:
+    """Did this person come in from a provider, so that there may be no password here that they know?"""
+    found = visit()
+    return found is not None and found.how is SignedInBy.Provider
+
+
 # What may be done before what must be done first.
 ALWAYS = frozenset({"SignIn.logout", "Language.choose", "MyAccount.password"})
 
 
 def _first_of_all(user: Person) -> Response | None:
     """A given password is replaced, and a second factor that is demanded set up, before anything else."""
-    if user.must_change_password:
+    if user.must_change_password and not by_provider():
         target, also = "MyAccount.password", frozenset[str]()
     elif user.second_factor_required and not user.has_second_factor:
         target, also = "SecondFactor.page", frozenset({"SecondFactor.page", "SecondFactor.picture"})

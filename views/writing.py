@@ -112,7 +112,7 @@ class Writing(Registry):
         """The form as it was sent: with the other's value wherever the person chose it in a conflict, and with the
         stored one wherever the mask of a personal value came back, be it of the value that stood there before."""
         sent, seen, known = MultiDict(request.form), seen_digests(), specs(self.model)
-        half = {}
+        half, stored = {}, set()
         for name in form_class()._fields:
             value, text = getattr(row, name), sent.get(name, "")
             left = name in personal_fields(self.model) and (
@@ -120,18 +120,21 @@ class Writing(Registry):
             )
             if left or sent.get(f"take-{name}") == "theirs":
                 sent.setlist(name, inputs(known[name], value))
+                stored.add(name)
             elif name in personal_fields(self.model):
                 half[name] = half_masked(known[name], value, text)
         form = form_class(sent)
+        form.stored = stored
         for name, problem in half.items():
             form._fields[name].problem = form._fields[name].problem or problem
         return form
 
     def hide(self, form: RowForm, row: Any) -> None:
-        """The inputs of personal fields hold the mask of what is stored, and anything else as it was typed."""
-        for name in personal_fields(self.model):
+        """The inputs of personal fields hold the mask of what is stored, and anything else as it was typed: a guess
+        does not come back as a mask because it was right."""
+        for name in form.stored.intersection(personal_fields(self.model)):
             field = form._fields.get(name)
-            if field is not None and field.raw == inputs(field.spec, getattr(row, name)):
+            if field is not None:
                 field.raw = [mask(field.spec, getattr(row, name))]
 
     def late_page(self, form: RowForm, row: Any, problem: Problem, typed: Any, kept: draft.Draft | None) -> Any:
@@ -157,6 +160,7 @@ class Writing(Registry):
                 continue
             if digest(row, name, field.raw) == seen.get(name):
                 field.process_data(getattr(row, name))
+                form.stored.add(name)
                 continue
             texts = [self.in_words(spec, field, row, side) for side in ("theirs", "mine")]
             conflicts.append(Conflict(spec, texts[0], texts[1], tuple(field.raw)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import op
 import models.base
@@ -10,6 +12,18 @@ revision = '0004'
 down_revision = '0003'
 branch_labels = None
 depends_on = None
+
+DECLARED = ('administrator', 'management', 'clerk', 'approver', 'auditor')
+ACCESS_ROLE = sa.table(
+    'access_role',
+    sa.column('name', sa.String),
+    sa.column('second_factor', sa.Boolean),
+    sa.column('state', sa.String),
+    sa.column('role_id', sa.Integer),
+    sa.column('created_at', models.base.Moment),
+    sa.column('changed_at', models.base.Moment),
+    sa.column('version', sa.Integer),
+)
 
 
 def upgrade() -> None:
@@ -87,7 +101,21 @@ def upgrade() -> None:
     else:
         op.add_column('event', sa.Column('on_behalf_of_id', sa.Integer(), nullable=True))
         op.create_foreign_key('fk_event_on_behalf_of_id', 'event', 'ab_user', ['on_behalf_of_id'], ['id'])
+    keep_declared()
 
+
+def keep_declared() -> None:
+    """The roles that people hold go on from the first moment; ``sync`` fills in what they grant."""
+    now = datetime.now(UTC)
+    stamps = {'created_at': now, 'changed_at': now, 'version': 1}
+    held = op.get_bind().execute(sa.select(sa.column('id'), sa.column('name')).select_from(sa.table('ab_role')))
+    rows = [
+        {'name': name, 'second_factor': False, 'state': 'declared', 'role_id': pk, **stamps}
+        for pk, name in held
+        if name in DECLARED
+    ]
+    if rows:
+        op.bulk_insert(ACCESS_ROLE, rows)
 
 
 def downgrade() -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from config import Config
 from jobs.outbox import Worker
 from jobs.reminders import plain
+from models.account import Account
 from models.case import Case, CaseState
 from models.database import Database
 from models.delegation import Delegation
@@ -181,6 +182,58 @@ def test_whoever_stands_in_is_reminded_as_well(
     assert sorted(about) == sorted(world.account(n) for n in ("clerk", "colleague"))
     begun = [m for m in messages() if m.subject_type == "delegations"]
     assert [(m.recipient_id, m.params["owner"]) for m in begun] == [(world.account("colleague"), "王鲤")]
+
+
+def test_both_reminders_are_settled_with_the_case(
+    worker: Worker, clock: Clock, database: Database, world: World, messages: Any
+) -> None:
+    with database.session(everything("test"), write=True) as s:
+        told = {"owner_id": world.account("clerk"), "deputy_id": world.account("colleague")}
+        days = {"from_day": date(2026, 6, 24), "until_day": date(2026, 6, 24)}
+        assert not save(s, Delegation(), {**told, **days}, now=NOW).errors
+    clock.moment = WARNING
+    worker.run_due()
+    case = world.case("申请人红鲤")
+    with database.session(everything("test", world.account("clerk")), write=True) as s:
+        assert not move(
+            s, s.get_one(Case, case), "refuse", now=WARNING, given={"refusal_reason": "不属于本机关"}
+        ).errors
+    worker.run_due()
+    about = {m.state for m in messages() if (m.subject_type, m.subject_id) == ("cases", case)}
+    assert about == {MessageState.Read}
+
+
+@pytest.mark.parametrize("change", [{"department": "outsider"}, {"active": False}])
+def test_nobody_is_reminded_who_stands_in_no_more(
+    worker: Worker, clock: Clock, database: Database, world: World, messages: Any, change: dict[str, Any]
+) -> None:
+    with database.session(everything("test"), write=True) as s:
+        told = {"owner_id": world.account("clerk"), "deputy_id": world.account("colleague")}
+        days = {"from_day": date(2026, 6, 24), "until_day": date(2026, 6, 24)}
+        assert not save(s, Delegation(), {**told, **days}, now=NOW).errors
+        row = s.get_one(Account, world.account("colleague"))
+        seat = s.scalars(select(Account.department_id).where(Account.username == "outsider")).one()
+        values = {"department_id": seat} if "department" in change else change
+        assert not save(s, row, values, now=NOW, expected_version=row.version).errors
+    clock.moment = WARNING
+    worker.run_due()
+    case = world.case("申请人红鲤")
+    about = [m.recipient_id for m in messages() if (m.subject_type, m.subject_id) == ("cases", case)]
+    assert about == [world.account("clerk")]
+
+
+def test_what_was_ended_before_it_began_is_not_announced(
+    worker: Worker, clock: Clock, database: Database, world: World, messages: Any
+) -> None:
+    with database.session(everything("test"), write=True) as s:
+        told = {"owner_id": world.account("clerk"), "deputy_id": world.account("colleague")}
+        row = Delegation()
+        days = {"from_day": date(2026, 6, 24), "until_day": date(2026, 6, 24)}
+        assert not save(s, row, {**told, **days}, now=NOW).errors
+        assert not move(s, row, "end", now=NOW).errors
+    clock.moment = WARNING
+    worker.run_due()
+    assert [m for m in messages() if m.subject_type == "delegations"] == []
 
 
 def test_the_reader_alone_sees_it(worker: Worker, clock: Clock, world: World, opened: Any) -> None:

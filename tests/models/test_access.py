@@ -13,16 +13,18 @@ from models.access import load_person, stored_pairs, sync
 from models.account import Account, FabRole, PermissionView, ViewMenu
 from models.case import Case
 from models.database import Database
-from models.declare import Reach, Role
+from models.declare import READING, RIGHTS, Reach, Role
 from models.delegation import Delegation, deputies
 from models.event import Event, broken_links
-from models.role import AccessRole, RoleState, capped, declared, grant_problems
+from models.role import AccessRole, RoleState, capped, choosable, declared, grant_problems, told_as
 from models.role_term import RoleTerm
 from models.scope import Scope, everything
+from models.second_factor import switch_on
 from models.term import TermState, end_past
 from models.why import verdicts
 from models.workflow import move
 from models.write import save
+from rules.totp import new_secret
 from rules.words import Problems
 from tests.world import NOW, World, put
 
@@ -70,7 +72,7 @@ def test_sync_keeps_what_is_declared(database: Database) -> None:
         assert set(rows) == {role.value for role in Role}
         for role in Role:
             assert rows[role.value].state is RoleState.Declared
-            assert capped(rows[role.value].grants or {}) == {n: v for n, v in declared(role).items() if v}
+            assert rows[role.value].grants == told_as(declared(role))
 
 
 def test_sync_again_changes_nothing(database: Database) -> None:
@@ -131,6 +133,13 @@ def codes(grants: Any) -> list[str]:
         ({**SEE_CASES, "cases": {**SEE_CASES["cases"], "delete": "own"}}, ["beyond_declared"]),
         ({**SEE_CASES, "cases": {**SEE_CASES["cases"], "accept": "everywhere"}}, ["beyond_declared"]),
         ({"nothing": {"list": "own"}}, ["beyond_declared"]),
+        # What hands out rights, however narrow: the holder could make themselves administrator.
+        ({"accounts": {"list": "own", "show": "own"}}, []),
+        ({"accounts": {"list": "own", "show": "own", "edit": "own"}}, ["beyond_declared"]),
+        ({"accounts": {"list": "all", "show": "all", "reset_password": "own"}}, ["beyond_declared"]),
+        ({"role-terms": {"list": "mine", "show": "mine", "add": "mine"}}, ["beyond_declared"]),
+        ({"roles": {"list": "all", "show": "all", "edit": "all"}}, ["beyond_declared"]),
+        ({"delegations": {"list": "own", "show": "own", "add": "own"}}, ["beyond_declared"]),
     ],
 )
 def test_a_role_is_a_choice_among_what_is_declared(grants: Any, expected: list[str]) -> None:
@@ -141,7 +150,10 @@ def test_a_role_is_a_choice_among_what_is_declared(grants: Any, expected: list[s
 def test_no_role_reaches_further_than_its_widest_declaration() -> None:
     """Whatever stands in the table, be it from an older version of the product."""
     far = {n: dict.fromkeys((*v, "nonsense"), "all") for n, v in declared().items()}
-    assert capped(far) == declared()
+    assert capped(far) == choosable()
+    writing = {n: set(v) - set(READING) for n, v in choosable().items()}
+    assert {n for n in RIGHTS if writing[n]} == set()
+    assert writing["cases"] == {"add", "edit", "accept", "refuse", "reveal"}
 
 
 def test_a_role_put_together_here(database: Database, world: World) -> None:
@@ -297,6 +309,64 @@ def test_nothing_personal_is_lent(database: Database, world: World) -> None:
         assert name not in after.lent
     with database.session(after) as s:
         assert {row.recipient_id for row in s.scalars(select(registries()["messages"]))} <= {world.account("clerk")}
+
+
+def test_nothing_that_hands_out_rights_is_lent(database: Database, world: World) -> None:
+    """Else a day of standing in could be made a year, or an account of one's own."""
+    with database.session(everything("test"), write=True) as s:
+        boss = s.get_one(Account, world.account("colleague"))
+        roles = [s.scalars(select(FabRole.id).where(FabRole.name == "administrator")).one()]
+        assert not save(s, boss, {"roles": roles}, now=NOW, expected_version=boss.version).errors
+    before = world.scope("clerk")
+    stand_in(database, world, "colleague", "clerk", TODAY, TODAY)
+    after = world.scope("clerk")
+    assert after.may("outbox", "retry")  # so something is lent
+    for name in RIGHTS:
+        gained = set(after.reaches[name]) - set(before.reaches.get(name, {}))
+        assert gained <= set(READING), name
+        widened = {v for v, reach in after.reaches[name].items() if reach != before.reaches.get(name, {}).get(v)}
+        assert widened <= set(READING), name
+
+
+def test_a_right_that_demands_a_second_factor_is_lent_only_to_who_has_one(database: Database, world: World) -> None:
+    stand_in(database, world, "approver", "clerk", TODAY, TODAY)
+    assert world.scope("clerk").may("cases", "refuse")
+    with database.session(everything("test"), write=True) as s:
+        row = s.get_one(AccessRole, role_of(world, Role.Approver))
+        assert not save(s, row, {"second_factor": True}, now=NOW, expected_version=row.version).errors
+    assert not world.scope("clerk").may("cases", "refuse")
+    assert world.scope("clerk").may("cases", "accept")
+    with database.session(everything("test"), write=True) as s:
+        switch_on(s, s.get_one(Account, world.account("clerk")), new_secret(), 1, "k" * 40, NOW)
+    assert world.scope("clerk").may("cases", "refuse")
+
+
+def test_a_stand_in_does_not_come_to_life_elsewhere(database: Database, world: World) -> None:
+    """Both move to another department: what was agreed in the old one is over."""
+    stand_in(database, world, "approver", "clerk", TODAY, TODAY)
+    with database.session(everything("test"), write=True) as s:
+        seat = s.scalars(select(Account.department_id).where(Account.username == "outsider")).one()
+        for person in ("approver", "clerk"):
+            row = s.get_one(Account, world.account(person))
+            assert not save(s, row, {"department_id": seat}, now=NOW, expected_version=row.version).errors
+        assert deputies(s, world.account("approver"), NOW) == []
+    assert not world.scope("clerk").may("cases", "refuse")
+
+
+def test_odd_names_break_no_line(database: Database, world: World) -> None:
+    """A program may store what forms clean away."""
+    with database.session(everything("test"), write=True) as s:
+        owner = s.get_one(Account, world.account("approver"))
+        assert not save(s, owner, {"last_name": "张\t鲤\n"}, now=NOW, expected_version=owner.version).errors
+    stand_in(database, world, "approver", "clerk", TODAY, TODAY)
+    assert world.scope("clerk").may("cases", "refuse")
+
+
+def test_a_name_that_is_taken(database: Database) -> None:
+    with database.session(everything("test"), write=True) as s:
+        s.add(FabRole(name="来自别处"))
+        s.flush()
+        assert [p.code for p in save(s, AccessRole(), {"name": "来自别处"}, now=NOW).errors] == ["duplicate"]
 
 
 def test_what_is_lent_is_not_lent_on(database: Database, world: World) -> None:

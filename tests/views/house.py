@@ -65,7 +65,11 @@ COUNTED = {"login_count", "fail_login_count", "last_login", "last_used_at", "las
 RECORDED = {"sign-ins"}
 READING = {"list", "show"}
 # What a program may do with the registries that say who signs in, whatever its owner may do.
-HANDS_OFF = {"tokens": set[str](), "sessions": set[str](), "accounts": READING}
+HANDS_OFF = {
+    "tokens": set[str](),
+    "sessions": set[str](),
+    **dict.fromkeys(("accounts", "roles", "role-terms", "delegations"), READING),
+}
 # How somebody comes in: with the page's cookie, with a token of the sign-in, with one of the registry (all, read only).
 COOKIE, BEARER, FULL, READ = "cookie", "bearer", "token", "read-only token"
 DOORS = (COOKIE, BEARER, FULL, READ)

@@ -47,6 +47,7 @@ def test_a_phone_and_the_day_it_is_lost(people: People) -> None:
     page.click("section:has-text('二次验证') >> text=设置")
     page.wait_for_function("document.querySelector('.qr').naturalWidth > 0")
     secret = (page.text_content(".answer") or "").replace(" ", "")
+    page.fill("#password", people.running.accounts["approver1"])
     page.fill("#code", totp.code_of(secret, totp.step_at(datetime.now(UTC)) - 1))
     page.click("main form .btn.main")
     codes = page.locator(".codes li").all_inner_texts()

@@ -252,6 +252,16 @@ def test_a_refused_form_shows_what_was_typed_and_nothing_stored(sign_in: SignIn,
     assert (row.identifier, row.phone, row.applicant) == (RESIDENT, PHONE, "甲")
 
 
+def test_a_right_guess_does_not_come_back_as_a_mask(sign_in: SignIn, database: Database, case: int) -> None:
+    """What somebody typed comes back as typed, be it right or wrong: a form answers no guesses."""
+    clerk = sign_in("clerk")
+    for guess in (RESIDENT, OTHER):
+        sent = opened(clerk, f"/cases/{case}/edit", identifier=[guess], applicant=[""])
+        answer = clerk.post(f"/cases/{case}/edit", sent)
+        assert answer.status_code == 422
+        assert fields(answer.get_data(as_text=True))["identifier"] == [guess]
+
+
 @pytest.mark.parametrize("half", ["1101**********0021", "**********", "1101****"])
 def test_what_is_half_masked_is_refused(sign_in: SignIn, database: Database, case: int, half: str) -> None:
     clerk = sign_in("clerk")
@@ -354,7 +364,7 @@ def test_drafts_show_no_number_but_in_their_own_form(sign_in: SignIn, database: 
         assert RESIDENT not in text, path
     resumed = fields(clerk.text(f"/cases/{case}/edit?draft={pk}"))
     assert resumed["phone"] == ["13812341234"]
-    assert resumed["identifier"] == [MASK], "that is what is stored: it is not shown"
+    assert resumed["identifier"] == [RESIDENT], "what one typed comes back, right or wrong"
 
 
 # --- REST ------------------------------------------------------------------------------------------------------------

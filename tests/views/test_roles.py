@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from models import registries
 from models.access import sync
 from models.account import Account, FabRole
 from models.case import Case
@@ -21,6 +22,8 @@ from models.event import Event
 from models.role import AccessRole, RoleState, declared
 from models.role_term import RoleTerm
 from models.scope import everything
+from models.token import Token, TokenAccess
+from models.workflow import act
 from models.write import save
 from tests.conftest import Browser, Clock
 from tests.views.pages import main, words
@@ -157,7 +160,7 @@ def test_a_lent_right_on_the_page(sign_in: SignIn, database: Database, world: Wo
     admin = main(sign_in("admin").text(f"/cases/{case}/access?person={world.account('clerk')}"))
     assert "部门审批人员 · 代张鲤 · 至6月17日" in admin
     clock.moment = NOW + timedelta(days=1)
-    assert clerk.get(f"/cases/{case}/do/refuse").status_code == 403
+    assert sign_in("clerk").get(f"/cases/{case}/do/refuse").status_code == 403
     clock.moment = NOW
     sent = {"version": str(version), "refusal_reason": "不属于本机关职权范围"}
     assert clerk.post(f"/cases/{case}/do/refuse", sent).status_code == 302
@@ -181,7 +184,36 @@ def test_a_role_for_a_time_on_screen(sign_in: SignIn, world: World, clock: Clock
     term = world.id(RoleTerm, reason="审批岗轮休")
     assert sign_in("colleague").post(f"/role-terms/{term}/do/end", {"version": "1"}).status_code == 403
     clock.moment = NOW + timedelta(days=2)
-    assert f"/cases/{case}/do/refuse" not in colleague.text(f"/cases/{case}")
+    assert f"/cases/{case}/do/refuse" not in sign_in("colleague").text(f"/cases/{case}")
+
+
+def test_what_a_retired_role_would_grant_can_be_read(sign_in: SignIn, world: World) -> None:
+    admin = sign_in("admin")
+    admin.post("/roles/new", {"name": "咨询台"})
+    role = world.id(AccessRole, name="咨询台")
+    admin.post(f"/matrix/{role}", {"version": "1", **SEEN})
+    assert admin.post(f"/roles/{role}/do/retire", {"version": "2"}).status_code == 302
+    assert "本部门" in main(admin.text(f"/matrix/{role}"))
+    assert "咨询台" not in admin.text("/matrix/")
+
+
+def test_no_token_makes_a_right_that_outlives_it(app: Any, database: Database, world: World, clock: Clock) -> None:
+    """Whatever its owner may do on pages."""
+    issue = next(a for a in registries()["tokens"].__admin__.actions if a.name == "issue")
+    for person, registry, values in (
+        ("clerk", "delegations", {"deputy_id": world.account("colleague")}),
+        ("admin", "role-terms", {"account_id": world.account("clerk"), "role_id": 1}),
+        ("admin", "roles", {"name": "新角色"}),
+    ):
+        with database.session(everything("test", world.account(person)), write=True) as s:
+            told = {"name": registry, "access": TokenAccess.Full, "expires_at": NOW + timedelta(days=5)}
+            token = put(s, Token(), **told)
+            _, secret = act(s, token, issue, now=NOW, expected_version=token.version)
+        sent = {**values, **({} if registry == "roles" else {"from_day": "2026-06-17", "until_day": "2026-06-20"})}
+        headers = {"Authorization": f"Bearer {secret}"}
+        answer = app.test_client().post(f"/api/v1/{registry}/", json=sent, headers=headers)
+        assert answer.status_code == 403, (registry, answer.get_json())
+        assert app.test_client().get(f"/api/v1/{registry}/", headers=headers).status_code == 200
 
 
 def test_pickers_find_roles_by_what_they_are_called(sign_in: SignIn, database: Database) -> None:

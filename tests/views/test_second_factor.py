@@ -39,7 +39,7 @@ def set_up(browser: Browser, clock: Clock) -> tuple[str, list[str]]:
     found = re.search(r'class="answer">([A-Z2-7 ]+)<', page)
     assert found
     secret = found.group(1).replace(" ", "")
-    answer = browser.post("/account/second-factor/", {"code": code_now(secret, clock)})
+    answer = browser.post("/account/second-factor/", {"password": PASSWORD, "code": code_now(secret, clock)})
     assert answer.status_code == 200
     codes = re.findall(r'<li class="answer">([A-Z2-7-]+)</li>', answer.get_data(as_text=True))
     assert len(codes) == 10
@@ -192,7 +192,7 @@ def test_the_secret_is_not_to_be_read_from_the_database(
 def test_set_up_takes_a_right_code(sign_in: SignIn, clock: Clock, database: Database) -> None:
     clerk = sign_in("clerk")
     clerk.text("/account/second-factor/")
-    answer = clerk.post("/account/second-factor/", {"code": "000000"})
+    answer = clerk.post("/account/second-factor/", {"password": PASSWORD, "code": "000000"})
     assert answer.status_code == 422
     assert "验证码有误" in answer.get_data(as_text=True)
     picture = clerk.get("/account/second-factor/picture")
