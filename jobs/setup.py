@@ -19,6 +19,7 @@ from models.access import sync
 from models.account import Account, FabRole, new_password, set_password
 from models.database import Database
 from models.declare import Role
+from models.role import SEPARATOR
 from models.scope import everything
 from models.work_day import seed_calendar
 from models.write import save
@@ -107,4 +108,4 @@ def write_declared(database: Database) -> dict[str, int]:
 def role_words() -> dict[str, str]:
     """Role → what it is called in every language of the pages, for whoever searches for it."""
     told = [Translations.load(str(ROOT / "translations"), [locale]) for locale in LOCALES]
-    return {role.value: " ".join(dict.fromkeys(t.gettext(role.label) for t in told)) for role in Role}
+    return {role.value: SEPARATOR.join(dict.fromkeys(t.gettext(role.label) for t in told)) for role in Role}

@@ -155,6 +155,7 @@ Account.__admin__ = Admin(
     check=Account.check,
     derive=Account.derive,
     settle=Account.settle,
+    related=("role-terms",),
     actions=(
         Action(
             "reset_password",

@@ -17,7 +17,7 @@ from models.account import Account
 from models.base import ref
 from models.declare import Admin, Desk, Grant, Group, MenuGroup, Reach, Reminder, Role
 from models.department import Department
-from models.term import Term, TermState, day_problems, life, morning, running
+from models.term import Term, TermState, day_problems, life, morning, overlapping, running
 from rules.deadlines import local_day
 from rules.words import N_, Problem, Told
 
@@ -46,8 +46,9 @@ class Delegation(Term):
     LABELS = {"called": N_("Stand-in")}  # noqa: RUF012
 
     @property
-    def called(self) -> Told:
-        return Told("%(owner)s → %(deputy)s", self.said())
+    def called(self) -> str:
+        said = self.said()
+        return f"{said['owner']} → {said['deputy']}"
 
     def said(self) -> dict[str, Any]:
         return {
@@ -77,6 +78,8 @@ class Delegation(Term):
             yield Problem("deputy_id", "elsewhere", N_("This person works in another department."))
         elif row.deputy is not None and not row.deputy.active:
             yield Problem("deputy_id", "inactive", N_("This person may not sign in."))
+        elif overlapping(session, row, "owner_id", "deputy_id"):
+            yield Problem("deputy_id", "overlap", N_("This is agreed for some of these days already."))
 
 
 def remarks(session: Session, now: datetime) -> Iterable[Told]:

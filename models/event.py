@@ -69,7 +69,7 @@ class Event(Table):
         one=N_("Record"),
         menu=MenuGroup.Supervision,
         label="subject_label",
-        cells="subject_label/subject_type kind/action at actor_id",
+        cells="subject_label/subject_type kind/action at actor_id/on_behalf_of_id",
         search="subject_label",
         filters="kind action subject_type actor_id department_id at",
         order="-id",

@@ -21,6 +21,8 @@ from models.write import columns, target_of
 from rules.lifecycle import Lifecycle, Move
 from rules.words import N_, LabelEnum, Problem, Told
 
+# Between the names of a role in the languages of the pages.
+SEPARATOR = " · "
 # Registry → verb → name of the reach, as JSON holds it.
 Granted = Mapping[str, Mapping[str, str]]
 
@@ -60,14 +62,25 @@ def told_as(grants: Mapping[str, Mapping[str, Reach]]) -> dict[str, dict[str, st
     return {name: {verb: reach.name for verb, reach in verbs.items()} for name, verbs in grants.items() if verbs}
 
 
-def capped(grants: Granted) -> dict[str, dict[str, Reach]]:
-    """*grants* of a role put together here, as far as the declarations go today."""
-    most = choosable()
+def everybodys() -> dict[str, dict[str, Reach]]:
+    """What every declared role has of what is one's own: messages, sessions, tokens, views. No role goes without."""
+    each = [declared(role) for role in Role]
     found: dict[str, dict[str, Reach]] = {}
+    for name, verbs in each[0].items():
+        held = [verb for verb in verbs if all(verb in one.get(name, {}) for one in each)]
+        if own := [verb for verb in held if any(one[name][verb] is Reach.mine for one in each)]:
+            found[name] = dict.fromkeys(own, Reach.mine)
+    return found
+
+
+def capped(grants: Granted) -> dict[str, dict[str, Reach]]:
+    """*grants* of a role put together here, as far as the declarations go today, and what everybody has."""
+    most, found = choosable(), everybodys()
     for name, verbs in grants.items():
         for verb, word in verbs.items():
             if (limit := most.get(name, {}).get(verb)) is not None and word in Reach.__members__:
-                found.setdefault(name, {})[verb] = min(limit, Reach[word])
+                verbs_held = found.setdefault(name, {})
+                verbs_held[verb] = max(min(limit, Reach[word]), verbs_held.get(verb, Reach.mine))
     return found
 
 
@@ -118,6 +131,16 @@ def required_references(model: type[Any]) -> Iterator[tuple[str, Admin]]:
             yield name, target
 
 
+def _squeezed(name: str) -> str:
+    return "".join(name.split()).casefold()
+
+
+def _called(session: Any) -> set[str]:
+    """What declared roles are called, in every language of the pages: nobody could tell another one from them."""
+    words = session.scalars(select(AccessRole.words).where(AccessRole.state == RoleState.Declared))
+    return {_squeezed(name) for text in words for name in (text or "").split(SEPARATOR)}
+
+
 def _said(known: Mapping[str, type[Any]], name: str, verb: str) -> dict[str, Any]:
     admin: Admin | None = known[name].__admin__ if name in known else None
     step = admin.step(verb) if admin else None
@@ -160,7 +183,8 @@ class AccessRole(Row):
         """What flask-appbuilder's accounts are given: a role of that name."""
         if row.role is not None or not row.name:
             return
-        if session.scalar(select(FabRole.id).where(FabRole.name == row.name)) is not None:
+        taken = session.scalar(select(FabRole.id).where(FabRole.name == row.name))
+        if taken is not None or _squeezed(row.name) in _called(session):
             yield Problem("name", "duplicate", N_("There is already a row with this value."))
         else:
             row.role = FabRole(name=row.name)

@@ -13,7 +13,7 @@ from models.account import Account
 from models.base import ref
 from models.declare import Admin, Grant, Group, MenuGroup, Reach, Reminder, Role
 from models.role import AccessRole, RoleState
-from models.term import Term, TermState, day_problems, life, morning
+from models.term import Term, TermState, day_problems, life, morning, overlapping
 from rules.words import N_, Problem, Told
 
 
@@ -26,11 +26,12 @@ class RoleTerm(Term):
     account: Mapped[Account] = relationship(lambda: Account, foreign_keys=lambda: [RoleTerm.account_id])
     role: Mapped[AccessRole] = relationship()
 
-    LABELS = {"called": N_("Role for a time")}  # noqa: RUF012
+    LABELS = {"called": N_("User")}  # noqa: RUF012
 
     @property
-    def called(self) -> Told:
-        return Told("%(role)s · %(from)s–%(until)s", self.said())
+    def called(self) -> str:
+        """The role stands beside it: what Events keep of a name is the same in every language."""
+        return self.account.name if self.account is not None else ""
 
     def said(self) -> dict[str, Any]:
         role = self.role.called
@@ -47,6 +48,8 @@ class RoleTerm(Term):
             yield Problem("role_id", "retired", N_("This role is retired."))
         if row.account is not None and row.role is not None and row.role.role in row.account.roles:
             yield Problem("role_id", "held", N_("This person has the role for good."))
+        elif overlapping(session, row, "account_id", "role_id"):
+            yield Problem("role_id", "overlap", N_("This is agreed for some of these days already."))
 
     __admin__ = Admin(
         name="role-terms",

@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from sqlalchemy import ColumnElement, String, and_, select
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, Session
 
 from models.base import Row, field
 from models.scope import ScopedSession
@@ -45,8 +45,18 @@ def day_problems(row: Any, now: datetime) -> Iterable[Problem]:
         yield Problem("until_day", "order", N_("The end lies before the beginning."))
     elif (row.until_day - row.from_day).days >= LONGEST_DAYS:
         yield Problem("until_day", "too_long", N_("At most one year."))
-    elif row.id is None and row.until_day < local_day(now):
-        yield Problem("until_day", "past", N_("This lies in the past."))
+    if row.id is None and row.from_day < local_day(now):  # what was done before must not look as if it had been covered
+        yield Problem("from_day", "past", N_("Not earlier than today."))
+
+
+def overlapping(session: Session, row: Any, *names: str) -> bool:
+    """Is there a term of the same people (columns *names*) that holds on some of the same days?"""
+    model = type(row)
+    if row.from_day is None or row.until_day is None or any(getattr(row, name) is None for name in names):
+        return False
+    same = [getattr(model, name) == getattr(row, name) for name in names]
+    days = (model.from_day <= row.until_day) & (model.until_day >= row.from_day)
+    return session.scalar(select(model.id).where(*same, days, model.state == TermState.Agreed).limit(1)) is not None
 
 
 def morning(day: date) -> datetime:

@@ -70,7 +70,9 @@ def save(
             if found.errors:
                 raise RuleError([*found, *_twins(session, row, before, found)])
         if not session.scope.covers(verb, row):
-            raise RuleError([out_of_reach(admin, admin.follows or next(iter(admin.departments), admin.owner))])
+            mine = session.scope.reach(admin.name, verb) is Reach.mine
+            blamed = admin.owner if mine else admin.follows or next(iter(admin.departments), admin.owner)
+            raise RuleError([out_of_reach(admin, blamed, mine=mine)])
         stays_in_reach(session, row, verb, before)
         # Rules set what they derive each time; only a value that differs from the stored one makes a change.
         if not new and not session.is_modified(row):
@@ -153,9 +155,11 @@ def stays_in_reach(session: ScopedSession, row: Any, verb: str, before: Mapping[
             raise RuleError([out_of_reach(admin, name)])
 
 
-def out_of_reach(admin: Admin, name: str | None) -> Problem:
+def out_of_reach(admin: Admin, name: str | None, *, mine: bool = False) -> Problem:
     """The row would belong where this person may not work: said beside the field, with what was typed kept."""
     message = N_("This lies outside your department and those below it.")
+    if mine:
+        message = N_("You may do this for yourself only.")
     return Problem(None if name == "id" else name, "out_of_reach", message)
 
 

@@ -79,7 +79,8 @@ def steps(row: Any, events: Sequence[Past]) -> list[dict[str, Any]]:
     for event in reversed(events):
         change = event.changes.get(life.field)
         if change:
-            reached[change[1]] = f"{display.moment(event.at)} {event.who}".strip()
+            who = f"{event.who} {gettext('(for %(name)s)', name=event.behalf)}" if event.behalf else event.who
+            reached[change[1]] = f"{display.moment(event.at)} {who}".strip()
     return [
         {
             "label": display.tr(station.label),

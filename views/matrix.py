@@ -17,12 +17,12 @@ from models import registries
 from models.access import stored_pairs
 from models.declare import REACHES, Admin, Reach, Role
 from models.event import Event
-from models.role import AccessRole, RoleState, capped, choosable, declared
+from models.role import AccessRole, RoleState, capped, choosable, declared, everybodys
 from models.write import save
-from rules.words import N_, Problems
+from rules.words import N_, Problem, Problems
 from views import blocks, display
 from views.display import gettext
-from views.registry import PK, number
+from views.registry import PK
 from views.security import commit, db, demand, now
 
 # What a cell of the matrix may say besides its reach.
@@ -168,12 +168,12 @@ class Matrix(BaseView):
         row = db().get(AccessRole, pk) or abort(404)
         open_ = row.state is RoleState.Made and g.scope.covers("edit", row)
         if request.method == "GET":
-            return self.page(row, granted(row), open_)
+            return self.page(row, row.grants or {} if open_ else granted(row), open_)
         if not open_:
             abort(403)
-        chosen = chosen_grants()
-        version = number(request.form.get("version", ""))
-        problems = save(db(), row, {"grants": chosen}, now=now(), expected_version=version, also=("grants",))
+        chosen, problems = merged(row.grants or {})
+        if not problems.errors:
+            problems = save(db(), row, {"grants": chosen}, now=now(), expected_version=row.version, also=("grants",))
         if problems.errors:
             return self.page(row, chosen, open_, problems), 422
         commit()
@@ -191,6 +191,7 @@ class Matrix(BaseView):
             sections=[s for s in sections() if open_ or chosen.get(s[0].name)],
             chosen=chosen,
             open=open_,
+            opened=[f"{n}.{v}={w}" for n, verbs in (row.grants or {}).items() for v, w in verbs.items()],
             reaches=REACHES,
             problems=problems or Problems(),
         )
@@ -207,10 +208,13 @@ def granted(row: AccessRole) -> dict[str, dict[str, str]]:
 
 def sections() -> Iterator[tuple[Admin, list[tuple[str, str, list[Reach]]]]]:
     """Each registry with (verb, what it is called, the reaches there are to choose among)."""
-    most = choosable()
+    most, everybody = choosable(), everybodys()
     for name, model in registries().items():
         admin: Admin = model.__admin__
-        verbs = [v for v in admin.verbs if v in most.get(name, {})]
+        free = [v for v, limit in most.get(name, {}).items() if limit is not everybody.get(name, {}).get(v)]
+        verbs = [v for v in admin.verbs if v in free]
+        if not verbs:
+            continue
         yield admin, [(v, display.verb_label(admin, v), reaches_up_to(admin, most[name][v])) for v in verbs]
 
 
@@ -220,6 +224,31 @@ def reaches_up_to(admin: Admin, most: Reach) -> list[Reach]:
         return [most]
     known = {Reach.mine: bool(admin.owner), Reach.own: bool(admin.departments), Reach.subtree: bool(admin.departments)}
     return [reach for reach in Reach if reach <= most and known.get(reach, True)]
+
+
+def merged(stored: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, dict[str, str]], Problems]:
+    """What the form says, together with what somebody else changed since it was opened (``was``: what stood then).
+
+    Where both changed the same, it is a problem, the form's own choice stands, and is kept when it is sent again.
+    """
+    mine, opened = chosen_grants(), dict(pair.partition("=")[::2] for pair in request.form.getlist("was"))
+    now_stored = {f"{n}.{v}": word for n, verbs in stored.items() for v, word in verbs.items()}
+    found, problems = mine, Problems()
+    for key in {*opened, *now_stored}:
+        was, theirs = opened.get(key, ""), now_stored.get(key, "")
+        name, _, verb = key.partition(".")
+        ours = mine.get(name, {}).get(verb, "")
+        if theirs in (was, ours):
+            continue
+        if ours == was:  # theirs alone
+            found.setdefault(name, {})[verb] = theirs
+            continue
+        admin: Admin = registries()[name].__admin__
+        message = N_("“%(what)s”: somebody else set this to “%(reach)s” meanwhile. Send it again to keep yours.")
+        what = gettext("%(registry)s: %(verb)s", registry=display.tr(admin.title), verb=display.verb_label(admin, verb))
+        params = {"what": what, "reach": display.reach_words(theirs) or "—"}
+        problems.append(Problem("grants", "changed_by_both", message, params))
+    return {n: {v: w for v, w in verbs.items() if w} for n, verbs in found.items()}, problems
 
 
 def chosen_grants() -> dict[str, dict[str, str]]:

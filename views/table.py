@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from forms.convert import specs
 from views.display import Cell, cell, gettext, href, label_of
 
 # The last cell that still has its place where a screen is narrow.
@@ -54,14 +55,19 @@ def row_cells(
         below = (cell(row, name).text for name in names[1:])
         rest = "".join(f'<span class="sub">{escape(text)}</span>' for text in below if text)
         kind = ""
-        if (index > LAST_NARROW and not chosen) or (index and not first.text):
+        if (index > LAST_NARROW and not chosen and not first.tag) or (index and not first.text):
             kind = ' class="hide"'
         elif index and first.tag:
             kind = ' class="state"'
-        elif heads and (index > LAST_NARROW or first.text.isdigit() or first.text in bare):
+        elif heads and (index > LAST_NARROW or first.text.isdigit() or first.text in bare or is_day(row, names[0])):
             kind = f' data-head="{escape(heads[index]["label"])}"'
         found.append(f"<td{kind}>{above}{rest}</td>")
     return Markup("".join(found))
+
+
+def is_day(row: Any, name: str) -> bool:
+    spec = specs(type(row)).get(name)
+    return spec is not None and spec.kind == "date"
 
 
 def tick(row: Any, word: str) -> Markup:

@@ -6,8 +6,11 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from alembic import command
 from sqlalchemy import select
 
+from config import Config
+from jobs.setup import alembic
 from models import registries
 from models.access import load_person, stored_pairs, sync
 from models.account import Account, FabRole, PermissionView, ViewMenu
@@ -16,7 +19,7 @@ from models.database import Database
 from models.declare import READING, RIGHTS, Reach, Role
 from models.delegation import Delegation, deputies
 from models.event import Event, broken_links
-from models.role import AccessRole, RoleState, capped, choosable, declared, grant_problems, told_as
+from models.role import AccessRole, RoleState, capped, choosable, declared, everybodys, grant_problems, told_as
 from models.role_term import RoleTerm
 from models.scope import Scope, everything
 from models.second_factor import switch_on
@@ -50,7 +53,10 @@ def give_for_good(database: Database, world: World, person: str, role_id: int) -
 def give_for_a_time(database: Database, world: World, person: str, role_id: int, first: date, last: date) -> int:
     with database.session(everything("test"), write=True) as s:
         told = {"account_id": world.account(person), "role_id": role_id, "from_day": first, "until_day": last}
-        return int(put(s, RoleTerm(), **told).id)
+        row = RoleTerm()
+        made = NOW - max(TODAY - first, timedelta())  # agreed on its first day, if that has been
+        assert not save(s, row, told, now=made).errors
+        return int(row.id)
 
 
 def stand_in(database: Database, world: World, owner: str, deputy: str, first: date, last: date) -> int:
@@ -73,6 +79,18 @@ def test_sync_keeps_what_is_declared(database: Database) -> None:
         for role in Role:
             assert rows[role.value].state is RoleState.Declared
             assert rows[role.value].grants == told_as(declared(role))
+
+
+def test_an_older_database_keeps_its_roles(config: Config, database: Database, world: World) -> None:
+    """From the schema that knew flask-appbuilder's roles alone: people can work before ``sync`` has run."""
+    command.downgrade(alembic(database), "0003")
+    command.upgrade(alembic(database), "head")
+    assert world.scope("clerk").roles == {"clerk"}
+    assert world.scope("clerk").reach("cases", "accept") is Reach.own
+    with database.session(everything("test"), write=True) as s:
+        assert sync(s, NOW) == {"granted": 0, "withdrawn": 0}
+        rows = {r.name: r.grants for r in s.scalars(select(AccessRole))}
+    assert rows == {role.value: told_as(declared(role)) for role in Role}
 
 
 def test_sync_again_changes_nothing(database: Database) -> None:
@@ -167,7 +185,10 @@ def test_a_role_put_together_here(database: Database, world: World) -> None:
             department_id=seat, roles=[held])  # fmt: skip
     scope = world.scope("desk")
     assert scope.roles == {"咨询台"}
-    assert scope.reaches == {n: dict.fromkeys(("list", "show"), Reach.own) for n in ("cases", "items")}
+    chosen = {n: v for n, v in scope.reaches.items() if n not in everybodys()}
+    assert chosen == {n: dict.fromkeys(("list", "show"), Reach.own) for n in ("cases", "items")}
+    assert set(everybodys()) >= {"messages", "sessions", "sign-ins", "tokens", "drafts"}  # nobody goes without
+    assert scope.reach("messages", "list") is Reach.mine
     with database.session(scope) as s:
         assert [c.applicant for c in s.scalars(select(Case))] == ["申请人红鲤"]
 
@@ -242,7 +263,7 @@ def test_a_term_that_is_ended_by_hand_ends_at_once(database: Database, world: Wo
 
 
 @pytest.mark.parametrize(("values", "code"), [
-    ({"until_day": TODAY - DAY, "from_day": TODAY - 2 * DAY}, ("until_day", "past")),
+    ({"from_day": TODAY - DAY}, ("from_day", "past")),
     ({"until_day": TODAY, "from_day": TODAY + DAY}, ("until_day", "order")),
     ({"until_day": TODAY + 400 * DAY}, ("until_day", "too_long")),
     ({"role": Role.Clerk}, ("role_id", "held")),
@@ -254,6 +275,21 @@ def test_terms_that_make_no_sense(
     told = {"account_id": world.account("clerk"), "role_id": role_of(world, values.get("role", Role.Approver)), **days}
     with database.session(everything("test"), write=True) as s:
         assert [(p.field, p.code) for p in save(s, RoleTerm(), told, now=NOW).errors] == [code]
+
+
+def test_nothing_is_agreed_twice_for_a_day(database: Database, world: World) -> None:
+    approver = role_of(world, Role.Approver)
+    give_for_a_time(database, world, "clerk", approver, TODAY, TODAY + 2 * DAY)
+    stand_in(database, world, "approver", "clerk", TODAY, TODAY + 2 * DAY)
+    for first, last, found in ((2, 4, True), (1, 1, True), (3, 4, False)):
+        days = {"from_day": TODAY + first * DAY, "until_day": TODAY + last * DAY}
+        term = {"account_id": world.account("clerk"), "role_id": approver, **days}
+        absent = {"owner_id": world.account("approver"), "deputy_id": world.account("clerk"), **days}
+        for model, told in ((RoleTerm, term), (Delegation, absent)):
+            with database.session(everything("test"), write=True) as s:
+                codes = [p.code for p in save(s, model(), told, now=NOW).errors]
+                assert codes == (["overlap"] if found else []), (model, first, last)
+                s.rollback()
 
 
 def test_what_is_over_is_closed_once(database: Database, world: World) -> None:

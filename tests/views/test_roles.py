@@ -108,8 +108,16 @@ def test_a_role_is_put_together_on_screen(sign_in: SignIn, database: Database, w
     beyond = admin.post(f"/matrix/{role}", {"version": "1", **SEEN, "accounts.reset_password": "nonsense"})
     assert beyond.status_code == 422
     assert admin.post(f"/matrix/{role}", {"version": "1", **SEEN}).status_code == 302
-    stale = admin.post(f"/matrix/{role}", {"version": "1", **SEEN, "cases.accept": "own"})
-    assert stale.status_code == 422
+    # Somebody else's page from before: what only they changed is added, what both did is asked about.
+    add = {**SEEN, "cases.accept": "own"}
+    assert admin.post(f"/matrix/{role}", {"was": [], **add}).status_code == 302
+    was = [f"{name}=own" for name in SEEN]
+    both = admin.post(f"/matrix/{role}", {"was": was, **SEEN, "cases.list": "", "cases.show": "", "cases.accept": ""})
+    assert both.status_code == 422
+    other = admin.post(f"/matrix/{role}", {"was": was, **SEEN, "cases.accept": "subtree"})
+    assert "“办件：受理”：他人已将此项设为“本部门”" in words(other.get_data(as_text=True))
+    kept = [*was, "cases.accept=own"]
+    assert admin.post(f"/matrix/{role}", {"was": kept, **SEEN, "cases.accept": ""}).status_code == 302
     history = words(admin.text(f"/roles/{role}?tab=history"))
     assert "办件：列表 — 本部门" in history
     with database.session(everything("test")) as s:
