@@ -51,6 +51,7 @@ TAMPERED: dict[str, Any] = {
     "subject_label": "别的",
     "department_id": None,
     "actor_id": 1,
+    "on_behalf_of_id": 1,
     "at": NOW + timedelta(seconds=1),
     "kind": EventKind.Done,
     "action": "accept",

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
+from sqlalchemy import false
 from werkzeug.routing import Rule
 
 from forms.convert import specs
@@ -316,10 +317,11 @@ def kept_to_oneself(house: House, person: str) -> Findings:
         actor = s.query(Account).filter_by(username=person).one()
         for name in OWN:
             model = registries()[name]
-            own = s.query(model).filter_by(owner_id=actor.id).count()
+            hidden = model.__admin__.hides(model) if model.__admin__.hides else false()
+            own = s.query(model).filter_by(owner_id=actor.id).where(~hidden).count()
             if name == "saved-views":
                 roles = [r.name for r in actor.roles]
-                others = s.query(model).where(model.owner_id != actor.id)  # type: ignore[attr-defined]
+                others = s.query(model).where(model.owner_id != actor.id, ~hidden)  # type: ignore[attr-defined]
                 own += sum(v.shared_with is not None and v.shared_with.value in roles for v in others)
             answer = browser.get(f"/api/v1/{name}/").get_json()
             if answer["total"] != own:
