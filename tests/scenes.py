@@ -180,7 +180,7 @@ def code_of(username: str, steps: int = 0) -> str:
 
 def factor_offered(page: Any, people: People) -> None:
     page.goto(f"{people.running.address}/account/second-factor/")
-    page.wait_for_function("document.querySelector('.qr').naturalWidth > 0")
+    assert page.evaluate("document.querySelector('.qr').naturalWidth > 0")
     page.click("summary:has-text('手动输入')")
 
 

@@ -254,7 +254,7 @@ def test_one_reason_refuses_many(people: People, running: Running) -> None:
     ticks.last.uncheck()
     page.click(".foot button:has-text('不予受理')")
     page.wait_for_selector("h1:has-text('不予受理')")
-    assert page.locator("b.line").count() == 3
+    assert page.locator("form .line b").count() == 3
     page.click(".send button")
     page.wait_for_selector("#problems")
     assert "此项必填" in page.inner_text("#f-refusal_reason-why")

@@ -27,8 +27,8 @@ def test_branches_open_by_hand_and_by_key(people: People, running: Running, widt
     page.get_by_role("link", name="树形显示").click()
     page.wait_for_url("**/departments/tree")
     assert page.get_by_role("link", name=LISHAN, exact=True).count() == 0
-    page.get_by_role("link", name="展开下级 示例省人民政府", exact=True).click()
-    city = page.get_by_role("link", name="展开下级 泉城市人民政府", exact=True)
+    page.get_by_role("link", name="下级：示例省人民政府", exact=True).click()
+    city = page.get_by_role("link", name="下级：泉城市人民政府", exact=True)
     city.wait_for()
     assert city.get_attribute("aria-expanded") == "false"
     city.focus()
@@ -60,7 +60,7 @@ def test_a_branch_moves_but_not_below_itself(people: People, running: Running) -
     page.wait_for_selector("text=其下 1 条一并移动")
     page.goto(f"{running.address}/departments/tree")
     for name in ("示例省人民政府", "泉城市人民政府", "泉城市明湖区人民政府", STREET):
-        page.get_by_role("link", name=f"展开下级 {name}", exact=True).click()
+        page.get_by_role("link", name=f"下级：{name}", exact=True).click()
     page.get_by_role("link", name=STREET_CENTRE, exact=True).wait_for()
 
 
@@ -152,7 +152,7 @@ def test_everything_but_the_pickers_works_without_scripts(people: People, runnin
     page.wait_for_selector("dd:text-is('无脚本也能改')")
     page.goto(f"{running.address}/departments/tree")
     for name in ("示例省人民政府", "泉城市人民政府"):
-        page.get_by_role("link", name=f"展开下级 {name}", exact=True).click()
+        page.get_by_role("link", name=f"下级：{name}", exact=True).click()
     page.get_by_role("link", name=LISHAN, exact=True).wait_for()
     choose_language(page, "en")
     assert page.get_attribute("html", "lang") == "en"

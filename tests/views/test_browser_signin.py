@@ -44,8 +44,9 @@ def test_the_owner_comes_in_while_somebody_guesses(people: People) -> None:
 def test_a_phone_and_the_day_it_is_lost(people: People) -> None:
     page = people("approver1")
     page.goto(f"{people.running.address}/account/")
-    page.click("section:has-text('二次验证') >> text=设置")
-    page.wait_for_function("document.querySelector('.qr').naturalWidth > 0")
+    with page.expect_navigation():  # until its pictures are there
+        page.click("section:has-text('二次验证') >> text=设置")
+    assert page.evaluate("document.querySelector('.qr').naturalWidth > 0")
     secret = (page.text_content(".answer") or "").replace(" ", "")
     page.fill("#password", people.running.accounts["approver1"])
     page.fill("#code", totp.code_of(secret, totp.step_at(datetime.now(UTC)) - 1))
