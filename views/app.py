@@ -122,7 +122,10 @@ def here() -> str:
     rule = request.url_rule
     if rule is None or "GET" in (rule.methods or ()):
         return request.path
-    onward = security.local_path(request.form.get("next"))
+    try:
+        onward = security.local_path(request.form.get("next"))
+    except HTTPException:  # too large, or broken off: the page about it must not fail over the same form again
+        onward = "/"
     return url_for(f"{request.blueprint}.list") if onward == "/" and request.blueprint in registries() else onward
 
 

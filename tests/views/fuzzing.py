@@ -44,7 +44,8 @@ def foreign_changes(house: House, before: dict[str, list[Any]], scope: Scope) ->
     """What was made, changed or deleted of rows that the person of *scope* has no right to change."""
     after = house.dump()
     wrong = []
-    for name, model in registries().items():
+    for name in after:
+        model = registries()[name]
         admin = model.__admin__
         columns = [c.name for c in inspect(model).local_table.columns if c.name not in COUNTED]
         may = scope.may(name, *(verb for verb in admin.verbs if verb not in READING))

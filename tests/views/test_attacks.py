@@ -20,13 +20,15 @@ from typing import Any
 import jwt
 import pytest
 from itsdangerous import URLSafeTimedSerializer
-from sqlalchemy import inspect, select
+from sqlalchemy import delete, inspect, select
 from werkzeug.routing import Rule
 
 from config import ROOT
 from forms.convert import specs
 from models import registries
 from models.scope import everything
+from models.session import SignedIn
+from rules.keys import fingerprint
 from tests import ledger
 from tests.conftest import Browser, Templates
 from tests.views.house import BEARER, FULL, House, all_rules, opened, owners_form, sees
@@ -136,7 +138,10 @@ def test_options_and_head_tell_no_more_than_get(house: House) -> None:
 
 def test_what_was_before_the_sign_in_does_not_live_on(house: House) -> None:
     """An attacker who gave his victim a session finds it useless once she has signed in."""
-    victim = Browser(house.app.test_client())
+    before, victim = house.dump(), Browser(house.app.test_client())
+    device = house.browsers["clerk"].client.get_cookie("device")
+    assert device is not None
+    victim.client.set_cookie("device", device.value)  # from a machine of hers, so nobody is told of a new one
     token = victim.token()
     planted = victim.client.get_cookie("session")
     assert planted is not None
@@ -150,6 +155,12 @@ def test_what_was_before_the_sign_in_does_not_live_on(house: House) -> None:
     # Nor does the token that he knew.
     refused = victim.client.post("/language/", data={"csrf_token": token, "locale": "en"})
     assert refused.status_code == 400
+    # Her session is all that was made; it goes again.
+    made = {name: [row[0] for row in rows if row not in before[name]] for name, rows in house.dump().items()}
+    assert {name: len(ids) for name, ids in made.items() if ids} == {"sessions": 1}
+    with house.database.writing.connect() as connection:
+        connection.execute(delete(SignedIn).where(SignedIn.id.in_(made["sessions"])))
+        connection.commit()
 
 
 def test_a_session_that_nobody_signed(house: House) -> None:
@@ -160,9 +171,25 @@ def test_a_session_that_nobody_signed(house: House) -> None:
     for value in (f"{payload}.", held.value[:-2], f"{payload[:-2]}.{signature}", "x", "", "..", "." * 3000, "\x00"):
         client.set_cookie("session", value)
         assert client.get("/accounts/").status_code == 302, value
-    wrong = URLSafeTimedSerializer("a key of somebody else's", salt="cookie-session").dumps({"_user_id": "1"})
+    with house.browsers["admin"].client.session_transaction() as known:
+        sid = known["sid"]
+    wrong = URLSafeTimedSerializer("a key of somebody else's", salt="cookie-session").dumps({"sid": sid})
     client.set_cookie("session", str(wrong))
     assert client.get("/accounts/").status_code == 302
+    # Nor does a number say who it is, or what the database keeps of a session, were they signed by ourselves.
+    admin = house.world.account("admin")
+    kept = (
+        {"_user_id": str(admin), "_fresh": True},
+        {"sid": admin},
+        {"sid": fingerprint(sid)},
+        {"sid": [sid]},
+        {"sid": ""},
+    )
+    for told in kept:
+        client = house.app.test_client()
+        with client.session_transaction() as forged:
+            forged.update(told)
+        assert client.get("/accounts/").status_code == 302, told
 
 
 def b64(value: Any) -> str:
@@ -183,10 +210,8 @@ def test_no_trick_makes_a_token(house: House) -> None:
     header = json.loads(base64.urlsafe_b64decode(head + "=="))
     claims = json.loads(base64.urlsafe_b64decode(body + "=="))
     admin = str(house.world.account("admin"))
-    stamp = {
-        p: jwt.decode(house.bearer(p)["Authorization"][7:], key, algorithms=["HS256"])["stamp"] for p in ("admin",)
-    }
-    raised = {**claims, "sub": admin, "stamp": stamp["admin"]}
+    sid = jwt.decode(house.bearer("admin")["Authorization"][7:], key, algorithms=["HS256"])["sid"]
+    raised = {**claims, "sub": admin, "sid": sid}
     public = (ROOT / "static/look.css").read_text(encoding="utf-8")
     tricks = {
         "none": f"{b64({'alg': 'none', 'typ': 'JWT'})}.{b64(raised)}.",
@@ -204,9 +229,12 @@ def test_no_trick_makes_a_token(house: House) -> None:
         "RS256 with our key": signed({**header, "alg": "RS256"}, raised, key),
         "ended": jwt.encode({**claims, "exp": int(time.time()) - 60, "iat": 1}, key),
         "not yet": jwt.encode({**claims, "nbf": int(time.time()) + 9999}, key),
-        "another stamp": jwt.encode({**claims, "stamp": "x"}, key),
-        "no stamp": jwt.encode({n: v for n, v in claims.items() if n != "stamp"}, key),
-        "somebody else's stamp": jwt.encode({**claims, "sub": admin}, key),
+        "another session": jwt.encode({**claims, "sid": "x"}, key),
+        "no session": jwt.encode({n: v for n, v in claims.items() if n != "sid"}, key),
+        "a session by number": jwt.encode({**claims, "sid": 1}, key),
+        "what is kept of a session": jwt.encode({**claims, "sid": fingerprint(claims["sid"])}, key),
+        "somebody else's name": jwt.encode({**claims, "sub": admin}, key),
+        "somebody else's session": jwt.encode({**claims, "sid": sid}, key),
         "a refresh token": jwt.encode({**claims, "type": "refresh"}, key),
         "nobody": jwt.encode({**claims, "sub": "999999"}, key),
         "no number": jwt.encode({**claims, "sub": "1 OR 1=1"}, key),
