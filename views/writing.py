@@ -19,7 +19,7 @@ from forms.fields import RowForm, defaults, editable, row_form
 from forms.masks import half_masked, is_mask, mask
 from models import draft
 from models.base import personal_fields
-from models.declare import Action
+from models.declare import Action, Reach
 from models.scope import Forbidden
 from models.workflow import act, move
 from models.write import not_open, remove, save, uniques
@@ -193,6 +193,8 @@ class Writing(Registry):
                 found.setdefault(name, now() + (spec.info.begins or timedelta()))
             if spec.kind == "reference" and spec.target is not None and spec.required and name == "department_id":
                 found.setdefault(name, g.scope.department)
+            if name == self.admin.owner and g.scope.reach(self.admin.name, "add") is Reach.mine:
+                found.setdefault(name, g.scope.actor)
         return found
 
     def copy_of(self, row: Any, names: Sequence[str]) -> dict[str, Any]:
