@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint, select
@@ -33,8 +34,13 @@ class RoleState(LabelEnum):
     Retired = "retired", N_("Retired")
 
 
-def declared(role: Role | None = None) -> dict[str, dict[str, Reach]]:
-    """Registry → verb → reach that *role* is granted by declaration; of all roles the widest for None."""
+Reaches = Mapping[str, Mapping[str, Reach]]
+
+
+@cache
+def declared(role: Role | None = None) -> Reaches:
+    """Registry → verb → reach that *role* is granted by declaration; of all roles the widest for None. Worked out once:
+    each request asks, and declarations do not change while a process runs."""
     from models import registries
 
     found: dict[str, dict[str, Reach]] = {}
@@ -48,21 +54,23 @@ def declared(role: Role | None = None) -> dict[str, dict[str, Reach]]:
     return found
 
 
-def choosable() -> dict[str, dict[str, Reach]]:
+@cache
+def choosable() -> Reaches:
     """Registry → verb → reach that a role put together here may grant at the most: what is declared, but for handing
     out rights, which no reach bounds: whoever may edit their own account could make themselves administrator."""
-    found = declared()
-    for name in RIGHTS & found.keys():
-        found[name] = {verb: reach for verb, reach in found[name].items() if verb in READING}
-    return found
+    return {
+        name: {verb: reach for verb, reach in verbs.items() if name not in RIGHTS or verb in READING}
+        for name, verbs in declared().items()
+    }
 
 
-def told_as(grants: Mapping[str, Mapping[str, Reach]]) -> dict[str, dict[str, str]]:
+def told_as(grants: Reaches) -> dict[str, dict[str, str]]:
     """As JSON keeps it."""
     return {name: {verb: reach.name for verb, reach in verbs.items()} for name, verbs in grants.items() if verbs}
 
 
-def everybodys() -> dict[str, dict[str, Reach]]:
+@cache
+def everybodys() -> Reaches:
     """What every declared role has of what is one's own: messages, sessions, tokens, views. No role goes without."""
     each = [declared(role) for role in Role]
     found: dict[str, dict[str, Reach]] = {}
@@ -75,7 +83,7 @@ def everybodys() -> dict[str, dict[str, Reach]]:
 
 def capped(grants: Granted) -> dict[str, dict[str, Reach]]:
     """*grants* of a role put together here, as far as the declarations go today, and what everybody has."""
-    most, found = choosable(), everybodys()
+    most, found = choosable(), {name: dict(verbs) for name, verbs in everybodys().items()}
     for name, verbs in grants.items():
         for verb, word in verbs.items():
             if (limit := most.get(name, {}).get(verb)) is not None and word in Reach.__members__:
