@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import sqlalchemy as sa
 from alembic import op
 import models.base
@@ -106,16 +104,13 @@ def upgrade() -> None:
 
 def keep_declared() -> None:
     """The roles that people hold go on from the first moment; ``sync`` fills in what they grant."""
-    now = datetime.now(UTC)
-    stamps = {'created_at': now, 'changed_at': now, 'version': 1}
-    held = op.get_bind().execute(sa.select(sa.column('id'), sa.column('name')).select_from(sa.table('ab_role')))
-    rows = [
-        {'name': name, 'second_factor': False, 'state': 'declared', 'role_id': pk, **stamps}
-        for pk, name in held
-        if name in DECLARED
-    ]
-    if rows:
-        op.bulk_insert(ACCESS_ROLE, rows)
+    held = sa.table('ab_role', sa.column('id', sa.Integer), sa.column('name', sa.String))
+    moment = sa.func.current_timestamp()
+    rows = sa.select(
+        held.c.name, sa.false(), sa.literal('declared'), held.c.id, moment, moment, sa.literal(1)
+    ).where(held.c.name.in_(DECLARED))
+    names = ['name', 'second_factor', 'state', 'role_id', 'created_at', 'changed_at', 'version']
+    op.execute(sa.insert(ACCESS_ROLE).from_select(names, rows))
 
 
 def downgrade() -> None:
