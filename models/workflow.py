@@ -17,7 +17,6 @@ from models.write import _stale, assign, attempt, column_problems, differences, 
 from rules.lifecycle import Move, unanswered
 from rules.words import N_, Problem, Problems, RuleError, Told
 
-
 # So many people may look at one row in the same moment before one of them is asked to look again.
 MOST_AT_ONCE = 8
 
