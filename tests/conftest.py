@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sqlite3
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,30 @@ class Templates:
         if not url.startswith("sqlite"):
             name = url.partition("?")[0].rpartition("/")[2]
             self.sql(self.request.getfixturevalue("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+
+    def keep(self, url: str) -> Callable[[], None]:
+        """What puts a copy back as it is now. Both want that nobody is connected."""
+        if url.startswith("sqlite"):
+            path = Path(url.removeprefix("sqlite:///"))
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            kept = path.read_bytes()
+
+            def put_back() -> None:
+                for suffix in ("-wal", "-shm"):
+                    Path(f"{path}{suffix}").unlink(missing_ok=True)
+                path.write_bytes(kept)
+
+            return put_back
+        server = self.request.getfixturevalue("postgres")
+        name = url.partition("?")[0].rpartition("/")[2]
+        self.sql(server, f"CREATE DATABASE {name}_kept TEMPLATE {name}")
+
+        def copy_back() -> None:
+            self.drop(url)
+            self.sql(server, f"CREATE DATABASE {name} TEMPLATE {name}_kept")
+
+        return copy_back
 
     def prepare(self, engine: str, url: str) -> str:
         config = settings.read({}, instance=self.folder, database_url=url)

@@ -47,3 +47,9 @@ def differ(theirs: str, nobodys: str, pk: int) -> bool:
     if len(str(pk)) != len(str(NOBODYS_ID)):  # addresses say the id again, a shorter one is said in fewer letters
         said = [LENGTH.sub("", one) for one in said]
     return said[0] != said[1]
+
+
+def apart(one: str, other: str) -> str:
+    """Where two answers part, for whoever has to find out why."""
+    lines = zip(one.replace("><", ">\n<").split("\n"), other.replace("><", ">\n<").split("\n"), strict=False)
+    return next((f"{a[:200]!r}, not {b[:200]!r}" for a, b in lines if a != b), "one says more at the end")

@@ -28,7 +28,7 @@ from models.letter import Letter
 from models.message import Message
 from models.scope import everything
 from tests import ledger
-from tests.views.answers import LENGTH, NOBODYS_ID, blotted, differ, everything_said
+from tests.views.answers import LENGTH, NOBODYS_ID, apart, blotted, differ, everything_said
 from tests.views.house import (
     COOKIE,
     DOORS,
@@ -435,7 +435,8 @@ def bulk(house: House, person: str, sure: Mapping[str, str], names: tuple[str, .
                     if answer.status_code != 200:
                         wrong.append(f"{person} /{name}/do/{step.name}: {answer.status_code}")
             if house.leaks(said[0]) or said[0] != said[1]:
-                wrong.append(f"{person} /{name}/do/{step.name}: not the same as for an id that nobody has")
+                told = apart(*said)
+                wrong.append(f"{person} /{name}/do/{step.name}: not the same as for an id that nobody has: {told}")
     return wrong, driven
 
 

@@ -21,7 +21,7 @@ from models.item import Item
 from models.saved_view import SavedView
 from models.scope import Scope, ScopedSession, _apply_scope, everything
 from tests import ledger
-from tests.conftest import Templates
+from tests.conftest import ENGINES, Templates
 from tests.views import proofs
 from tests.views.house import House, opened
 from tests.views.proofs import Findings
@@ -30,11 +30,26 @@ from views import api, blocks, filters, history, listing, reading, registry, sec
 Patch = pytest.MonkeyPatch
 
 
-@pytest.fixture(scope="module")
-def house(templates: Templates, tmp_path_factory: pytest.TempPathFactory, fonts: Path) -> Iterator[House]:
+@pytest.fixture(scope="module", params=ENGINES)
+def home(
+    request: pytest.FixtureRequest, templates: Templates, tmp_path_factory: pytest.TempPathFactory, fonts: Path
+) -> Iterator[tuple[House, Callable[[], None]]]:
+    """A house, and what puts it back as it was furnished."""
     folder = tmp_path_factory.mktemp("broken")
-    with opened(templates.copy("sqlite", folder), folder, fonts) as found:
-        yield found
+    url = templates.copy(request.param, folder)
+    with opened(url, folder, fonts) as found:
+        leave(found)
+        yield found, templates.keep(url)
+
+
+@pytest.fixture
+def house(home: tuple[House, Callable[[], None]]) -> House:
+    return home[0]
+
+
+def leave(house: House) -> None:
+    house.app.appbuilder.session.remove()  # type: ignore[attr-defined]
+    house.database.dispose()
 
 
 @dataclass(frozen=True)
@@ -239,20 +254,14 @@ BREAKS = (
 
 
 @pytest.fixture
-def stored(house: House) -> Iterator[None]:
+def stored(home: tuple[House, Callable[[], None]]) -> Iterator[None]:
     """What a break let through is taken back."""
-    path = Path(house.database.url.database or "")
+    house, put_back = home
     before = house.dump()
-    with house.database.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    kept = path.read_bytes()
     yield
     if house.dump() != before:
-        house.app.appbuilder.session.remove()  # type: ignore[attr-defined]
-        house.database.dispose()
-        for suffix in ("-wal", "-shm"):
-            Path(f"{path}{suffix}").unlink(missing_ok=True)
-        path.write_bytes(kept)
+        leave(house)
+        put_back()
     assert house.dump() == before
 
 

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi import checks
 from forms.convert import specs
 from models import registries
 from tests import ledger
-from tests.conftest import Templates
+from tests.conftest import ENGINES, Templates
 from tests.views import proofs
 from tests.views.fuzzing import BOUNDED, foreign_changes, ids_of, texts
 from tests.views.house import FULL, House, all_rules, opened
@@ -37,10 +37,12 @@ HONEST = (
 )
 
 
-@pytest.fixture(scope="module")
-def house(templates: Templates, tmp_path_factory: pytest.TempPathFactory, fonts: Path) -> Iterator[House]:
+@pytest.fixture(scope="module", params=ENGINES)
+def house(
+    request: pytest.FixtureRequest, templates: Templates, tmp_path_factory: pytest.TempPathFactory, fonts: Path
+) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("fuzzed")
-    with opened(templates.copy("sqlite", folder), folder, fonts) as found:
+    with opened(templates.copy(request.param, folder), folder, fonts) as found:
         yield found
 
 
