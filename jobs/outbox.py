@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from jobs.changes import effect
 from jobs.letters import write_letter
 from jobs.means import Means
 from jobs.reminders import remind, settle
@@ -62,4 +63,4 @@ class Worker(Means):
                 return done
 
 
-WORK.update({"letter": write_letter, "remind": remind, "settle": settle})
+WORK.update({"effect": effect, "letter": write_letter, "remind": remind, "settle": settle})

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
 
 import config as settings
 from jobs.setup import alembic, migrate
@@ -42,12 +45,30 @@ def check() -> int:
         heads = ScriptDirectory.from_config(alembic(database)).get_heads()
         with database.engine.connect() as connection:
             differences = compare_metadata(MigrationContext.configure(connection), metadata)
+            differences += [*unchecked(connection)]
         database.dispose()
     for difference in differences:
         print(f"not in the migrations: {difference}", file=sys.stderr)
     if len(heads) != 1:
         print(f"migrations have {len(heads)} heads: {heads}", file=sys.stderr)
     return 1 if differences or len(heads) != 1 else 0
+
+
+def unchecked(connection: Connection) -> Iterator[str]:
+    """The rules (CHECK) that the models declare and the migrations do not make, or make otherwise: Alembic does not
+    compare them."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/declared.db")
+        metadata.create_all(database.engine)
+        with database.engine.connect() as declared:
+            for table in metadata.tables:
+                wanted, made = ({*map(rule, inspect(c).get_check_constraints(table))} for c in (declared, connection))
+                yield from (f"{table}: {text}" for text in sorted(wanted - made))
+        database.dispose()
+
+
+def rule(check: Mapping[str, Any]) -> str:
+    return f"{check['name']} {' '.join(str(check['sqltext']).split())}"
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ class Role(LabelEnum):
     Clerk = "clerk", N_("Department clerk")
     Approver = "approver", N_("Department approver")
     Auditor = "auditor", N_("Auditor")
+    ReformLead = "reform_lead", N_("Approval-reform lead department")
 
 
 class Reach(IntEnum):
@@ -75,7 +76,7 @@ class Grant:
 
 
 # A reference registry is read by everybody who works here; who maintains it is said beside.
-_EVERYBODY = (Role.Management, Role.Clerk, Role.Approver, Role.Auditor)
+_EVERYBODY = (Role.Management, Role.Clerk, Role.Approver, Role.Auditor, Role.ReformLead)
 READERS = tuple(Grant(role, "list show", Reach.all) for role in _EVERYBODY)
 
 
@@ -183,6 +184,25 @@ class Desk:
 
 
 @dataclass(frozen=True)
+class Control:
+    """Fields that nobody changes alone once they say something: only a finished change request does
+    (《陕西省政务服务效能管理暂行办法》 art. 5; models/change.py).
+
+    fields: their names. states: the states of the row in which that holds. effects: kind of change → what is done
+    besides, called with (session, row, change, now) when it takes effect; it may return Problems, and then nothing
+    happens.
+    """
+
+    fields: str
+    states: tuple[LabelEnum, ...]
+    effects: Mapping[str, Callable[..., Iterable[Problem] | None]] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.fields.split())
+
+
+@dataclass(frozen=True)
 class Page:
     """A page that is written by hand: about one row (its route takes ``pk``), linked among the row's tabs, or about a
     registry. verb: who may do this sees the link; the page asks for itself."""
@@ -210,7 +230,8 @@ class Admin:
     them that stand on its first tab. desk: what stands on the workbench. badge: arguments of the list whose number of
     rows stands beside the menu entry. file: column that holds a document. pages: pages about a row that are
     written by hand; overviews: those about the whole registry, linked above its list. hides(model): which rows are the
-    machinery's own. add_label: what making a row is called. weight: order within the menu group.
+    machinery's own. control: fields that only a finished change request changes. add_label: what making a row is
+    called. weight: order within the menu group.
     """
 
     name: str
@@ -245,6 +266,7 @@ class Admin:
     pages: tuple[Page, ...] = ()
     overviews: tuple[Page, ...] = ()
     hides: Callable[[Any], ColumnElement[bool]] | None = None
+    control: Control | None = None
     weight: int = 50
     add_label: str = N_("New")
 
@@ -272,6 +294,12 @@ class Admin:
     def verbs(self) -> tuple[str, ...]:
         """Every word a grant may use for this registry."""
         return (*STANDARD_VERBS, *(step.name for step in self.steps))
+
+    def controlled(self, row: Any) -> tuple[str, ...]:
+        """The fields of *row* that only a change request changes, as it stands."""
+        if self.control is None or self.life is None or getattr(row, self.life.field) not in self.control.states:
+            return ()
+        return tuple(name for name in self.control.names if getattr(row, name) is not None)
 
     @property
     def steps(self) -> tuple[Move | Action, ...]:

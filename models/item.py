@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Index, String, UniqueConstraint
+from sqlalchemy import Index, String, Text, UniqueConstraint, inspect, select
 from sqlalchemy.orm import Mapped, relationship
 
 from models.base import Row, field, ref
-from models.catalogue_item import CatalogueItem, ExerciseLevel, ItemType
-from models.declare import Admin, Desk, Figure, Grant, Group, MenuGroup, Reach, Role
+from models.catalogue_item import (
+    CONTROLLED,
+    INHERITED,
+    CatalogueItem,
+    CatalogueState,
+    ExerciseLevel,
+    ItemType,
+    ServiceClass,
+    class_problems,
+    listed_power,
+    needs_set_up,
+)
+from models.change import DEVOLVE, PROPOSE, proposals
+from models.declare import Action, Admin, Control, Desk, Figure, Grant, Group, MenuGroup, Reach, Role
 from models.department import Department
 from models.legal_basis import LegalBasis
-from models.region import Region
-from models.write import check_constraint
+from models.region import Region, RegionLevel
+from models.scope import ScopedSession
+from models.write import check_constraint, save
 from rules.identifiers import REASONS, check_basic_code, check_implementation_code
-from rules.lifecycle import Lifecycle, Move
-from rules.words import N_, LabelEnum, Problem
+from rules.lifecycle import Given, Lifecycle, Move
+from rules.words import N_, LabelEnum, Problem, RuleError
 
 
 class Origin(LabelEnum):
@@ -29,6 +44,16 @@ class ItemState(LabelEnum):
     Draft = "draft", N_("Draft")
     InForce = "in_force", N_("In force")
     Cancelled = "cancelled", N_("Cancelled")
+    Devolved = "devolved", N_("Devolved")
+
+
+class OnlineDepth(LabelEnum):
+    """网上办理深度 (GB/T 39554.2), from looking up to doing all of it online."""
+
+    Information = "1", N_("I: information")
+    Download = "2", N_("II: forms and appointments")
+    Application = "3", N_("III: application")
+    Whole = "4", N_("IV: all of it")
 
 
 FIVE_ATTRIBUTES = ("basic_code", "legal_basis_id", "level")
@@ -41,7 +66,8 @@ class Item(Row):
         Index("ix_item_name", "name"),
         Index("ix_item_state_name", "state", "name"),
         check_constraint(
-            "origin <> 'ours' OR (basic_code IS NOT NULL AND legal_basis_id IS NOT NULL AND level IS NOT NULL)",
+            "origin <> 'ours' OR (basic_code IS NOT NULL AND level IS NOT NULL AND"
+            " (legal_basis_id IS NOT NULL OR (item_type = '20' AND basis_due IS NOT NULL)))",
             "five_attributes",
             N_("Name, type, basic code, legal basis and level are all required."),
         ),
@@ -50,8 +76,13 @@ class Item(Row):
     name: Mapped[str] = field(N_("Name"), String(300))
     department_id: Mapped[int] = ref("department.id", N_("Department"), editable="new", index=False)
     region_id: Mapped[int] = ref("region.id", N_("Region"), editable="never", index=False)
-    catalogue_item_id: Mapped[int | None] = ref("catalogue_item.id", N_("Catalogue item"))
+    catalogue_item_id: Mapped[int | None] = ref(
+        "catalogue_item.id",
+        N_("Catalogue item"),
+        help=N_("Which entry is claimed: name, type, basic code and legal basis are taken from it."),
+    )
     item_type: Mapped[ItemType] = field(N_("Item type"))
+    service_class: Mapped[ServiceClass | None] = field(N_("Class of public service"), help=N_("Of public services."))
     level: Mapped[ExerciseLevel | None] = field(N_("Exercised at"))
     basic_code: Mapped[str | None] = field(N_("Basic code"), String(12), help=N_("12 characters, GB/T 39554.1."))
     national_code: Mapped[str | None] = field(
@@ -59,6 +90,17 @@ class Item(Row):
     )
     local_code: Mapped[str] = field(N_("Local code"), String(80), help=N_("The code of the local platform."))
     legal_basis_id: Mapped[int | None] = ref("legal_basis.id", N_("Legal basis"))
+    long_handled: Mapped[bool] = field(
+        N_("Handled for years without a basis"),
+        default=False,
+        help=N_("A public service that people need may be entered before its basis is drawn up."),
+    )
+    basis_due: Mapped[date | None] = field(N_("Basis to follow by"), due=("draft", "in_force"))
+    materials: Mapped[str | None] = field(N_("Materials"), Text(), lines=6, help=N_("One material a line."))
+    online_depth: Mapped[OnlineDepth | None] = field(N_("Online depth"))
+    secret: Mapped[bool] = field(
+        N_("Involves secrets"), default=False, help=N_("Such an item is shown on no public page.")
+    )
     statutory_days: Mapped[int | None] = field(N_("Statutory limit (working days)"), minimum=0, maximum=365)
     promise_days: Mapped[int | None] = field(N_("Promised limit (working days)"), minimum=0, maximum=365)
     phone: Mapped[str | None] = field(N_("Enquiries"), String(60))
@@ -78,10 +120,10 @@ class Item(Row):
 
     @staticmethod
     def check(row: Any, now: datetime) -> list[Problem]:
-        found: list[Problem] = []
+        found: list[Problem] = [*class_problems(row), *_basis_problems(row)]
         ours = row.origin is Origin.Ours
         for name in FIVE_ATTRIBUTES:
-            if getattr(row, name) is None:
+            if getattr(row, name) is None and not (name == "legal_basis_id" and row.long_handled):
                 message = N_("Required for every item of the catalogue.") if ours else N_("Missing in the source.")
                 found.append(Problem(name, "missing", message, warning=not ours))
         if row.basic_code is not None:
@@ -104,38 +146,109 @@ class Item(Row):
         return found
 
     @staticmethod
-    def derive(session: Any, row: Any, actor: int | None, now: datetime) -> None:
+    def derive(session: Any, row: Any, actor: int | None, now: datetime) -> Iterator[Problem]:
         row.origin = row.origin or Origin.Ours
         row.state = row.state or ItemState.Draft
         # The department never changes afterwards.
         if row.region_id is None and row.department_id is not None:
             seat = session.get(Department, row.department_id)
             row.region_id = seat.region_id if seat is not None else None
-        _inherit(session, row)
+        yield from _claim(session, row)
+        yield from listed_power(session, row, CatalogueItem)
         row.gaps = [n for n in (*FIVE_ATTRIBUTES, "national_code") if getattr(row, n) is None]
         row.gap_count = len(row.gaps)
 
 
-def _inherit(session: Any, row: Any) -> None:
-    """A claimed item takes type, code, basis and level from the catalogue where it says nothing itself (A02)."""
-    inherited = (row.name, row.item_type, row.basic_code, row.legal_basis_id, row.level)
-    if row.catalogue_item_id is None or all(inherited):
+def _basis_problems(row: Any) -> Iterator[Problem]:
+    """没有文件规定，但群众有需求且近年来一直办理的，可先列入，再相应完善依据 (A14): for public services alone."""
+    if not row.long_handled:
+        if row.basis_due is not None:
+            yield Problem("basis_due", "no_exception", N_("This is for what was handled for years without a basis."))
+        return
+    if row.item_type is not ItemType.PublicService:
+        yield Problem("long_handled", "no_public_service", N_("No administrative power is without its basis."))
+    elif row.basis_due is None and row.legal_basis_id is None:
+        yield Problem("basis_due", "required", N_("Say by when the basis will be drawn up."))
+
+
+def _claim(session: Any, row: Any) -> Iterator[Problem]:
+    """及时认领或创建 (A02): a claimed item takes name, type, code and basis from the catalogue and does not change
+    them; one that is created must not stand there already."""
+    if row.catalogue_item_id is None:
+        if inspect(row).transient and row.origin is Origin.Ours and row.basic_code:
+            yield from _to_be_claimed(session, row)
         return
     claimed = session.get(CatalogueItem, row.catalogue_item_id)
     if claimed is None:
         return
-    row.name = row.name or claimed.name
-    row.item_type = row.item_type or claimed.item_type
-    row.basic_code = row.basic_code or claimed.basic_code
-    row.legal_basis_id = row.legal_basis_id or claimed.legal_basis_id
+    fresh = inspect(row).transient or touched(row, "catalogue_item_id")
+    if fresh and claimed.state is not CatalogueState.InForce:
+        message = N_("Only an entry in force can be claimed; this one is “%(state)s”.")
+        yield Problem("catalogue_item_id", "not_in_force", message, {"state": claimed.state.label})
+    for name in INHERITED:
+        theirs, ours = getattr(claimed, name), getattr(row, name)
+        if ours in (None, ""):
+            setattr(row, name, theirs)
+        elif ours != theirs and row.origin is Origin.Ours and (fresh or touched(row, name)):
+            message = N_("This is taken from the catalogue, where it is another one.")
+            yield Problem(name, "inherited", message, about=("catalogue", claimed.id))
     row.level = row.level or claimed.level
+
+
+def touched(row: Any, name: str) -> bool:
+    """Has this column another value than the one that is stored?"""
+    return bool(inspect(row).attrs[name].history.has_changes())
+
+
+def _to_be_claimed(session: Any, row: Any) -> Iterator[Problem]:
+    known = select(CatalogueItem.id, CatalogueItem.name).where(
+        CatalogueItem.basic_code == row.basic_code, CatalogueItem.state == CatalogueState.InForce
+    )
+    if (found := session.execute(known).first()) is not None:
+        message = N_("The catalogue has this code already: %(name)s. Claim that entry instead.")
+        about = ("catalogue", found.id)
+        yield Problem("catalogue_item_id", "to_be_claimed", message, {"name": found.name}, about=about)
+
+
+def _publish_check(row: Any, given: Given, now: datetime) -> Iterator[Problem]:
+    yield from needs_set_up(row, row.catalogue_item_id is None and row.origin is Origin.Ours)
+
+
+def handed_down(session: ScopedSession, row: Any, change: Any, now: datetime) -> Iterator[Problem]:
+    """Who takes a devolved item over has it from the same day on (N06)."""
+    taken = Item()
+    values = {n: getattr(row, n) for n in (*CONTROLLED, *HANDED_DOWN)}
+    seat = session.get(Department, change.successor_id)
+    values |= {"department_id": change.successor_id, "state": ItemState.InForce, "level": level_of(seat, row.level)}
+    yield from save(session, taken, values, now=now, also=("state",)).errors
+
+
+def level_of(seat: Any, otherwise: ExerciseLevel) -> ExerciseLevel:
+    """The level at which a department exercises what it takes over."""
+    return LEVEL_OF.get(seat.region.level, otherwise) if seat is not None else otherwise
+
+
+LEVEL_OF = {
+    RegionLevel.Province: ExerciseLevel.Province,
+    RegionLevel.City: ExerciseLevel.City,
+    RegionLevel.County: ExerciseLevel.County,
+    RegionLevel.Township: ExerciseLevel.Township,
+    RegionLevel.Village: ExerciseLevel.Village,
+}
+HANDED_DOWN = (
+    "catalogue_item_id", "service_class", "local_code", "materials", "online_depth", "secret", "long_handled",
+    "basis_due", "statutory_days", "promise_days", "origin",
+)  # fmt: skip
 
 
 LIFE = Lifecycle(
     states=ItemState,
     initial=ItemState.Draft,
     steps=(ItemState.Draft, ItemState.InForce),
-    tones={ItemState.InForce: "ok", ItemState.Cancelled: "bad", ItemState.Draft: "warn"},
+    # As found above, or handed down, by a program.
+    begun_in=(ItemState.InForce,),
+    open_in=(ItemState.Draft, ItemState.InForce),
+    tones={ItemState.InForce: "ok", ItemState.Cancelled: "bad", ItemState.Draft: "warn", ItemState.Devolved: "info"},
     moves=(
         Move(
             "publish",
@@ -143,18 +256,36 @@ LIFE = Lifecycle(
             (ItemState.Draft,),
             ItemState.InForce,
             confirm=N_("From now on cases may be opened on this item."),
+            check=_publish_check,
             tone="main",
         ),
-        Move(
-            "cancel",
-            N_("Abolish the item"),
-            (ItemState.InForce,),
-            ItemState.Cancelled,
-            confirm=N_("No further case can be opened on a cancelled item."),
-            tone="bad",
-        ),
+        # Both only by a change that takes effect (A05).
+        Move("cancel", N_("Abolish the item"), (ItemState.InForce,), ItemState.Cancelled, tone="bad", by_jobs=True),
+        Move("devolve", N_("Devolve the item"), (ItemState.InForce,), ItemState.Devolved, by_jobs=True),
     ),
 )
+
+
+def _fill(session: ScopedSession, row: Any, given: Mapping[str, Any], now: datetime) -> None:
+    """Only what is missing: what a row says already is not touched by an answer for many."""
+    missing = {n: v for n, v in given.items() if v is not None and getattr(row, n) is None}
+    if not missing:
+        raise RuleError.one(None, "nothing_missing", N_("Nothing of this is missing here."))
+    found = save(session, row, missing, now=now, expected_version=row.version, granted=True)
+    if found.errors:
+        raise RuleError(found)
+
+
+FILL = Action(
+    "fill",
+    N_("Fill in what is missing"),
+    _fill,
+    asks=("catalogue_item_id", "legal_basis_id", "level", "service_class", "statutory_days", "promise_days"),
+    confirm=N_("Of each row only what is still missing is filled in."),
+    bulk=True,
+    when=lambda row: bool(row.gap_count) and row.state in (ItemState.Draft, ItemState.InForce),
+)
+_PROPOSE = f"{PROPOSE} propose_devolve"
 
 Item.__admin__ = Admin(
     name="items",
@@ -163,26 +294,50 @@ Item.__admin__ = Admin(
     menu=MenuGroup.Items,
     cells="name/local_code department_id item_type state gap_count",
     search="name local_code national_code",
-    filters="state item_type department_id catalogue_item_id origin gap_count",
+    filters=(
+        "state item_type service_class department_id catalogue_item_id origin gap_count online_depth secret basis_due"
+    ),
     order="name",
     departments=("department_id",),
     natural_key=("region_id", "local_code"),
     life=LIFE,
     groups=(
-        Group(N_("Basics"), "name department_id catalogue_item_id item_type level basic_code national_code local_code"),
-        Group(N_("Basis and limits"), "legal_basis_id statutory_days promise_days"),
-        Group(N_("Contact"), "phone address"),
-        Group(N_("Standing"), "state origin region_id gaps source_link"),
+        Group(
+            N_("Basics"),
+            "catalogue_item_id name department_id item_type service_class level basic_code national_code local_code",
+        ),
+        Group(N_("Basis and limits"), "legal_basis_id long_handled basis_due statutory_days promise_days"),
+        Group(N_("What is handed in"), "materials"),
+        Group(N_("Contact"), "phone address online_depth"),
+        Group(N_("Standing"), "state origin region_id gaps secret source_link"),
     ),
     check=Item.check,
     derive=Item.derive,
-    related=("cases",),
-    desk=Desk(figures=(Figure(N_("Items with gaps"), "gap_count__from=1"),)),
+    control=Control(" ".join(CONTROLLED), (ItemState.InForce,), effects={"devolve": handed_down}),
+    actions=(
+        *proposals(
+            CONTROLLED,
+            ItemState.InForce,
+            set_up=lambda row: (
+                row.state is ItemState.Draft and row.catalogue_item_id is None and row.origin is Origin.Ours
+            ),
+        ),
+        replace(DEVOLVE, when=lambda row: row.state is ItemState.InForce),
+        FILL,
+    ),
+    related=("participants", "changes", "cases"),
+    desk=Desk(
+        figures=(
+            Figure(N_("Items with gaps"), "gap_count__from=1"),
+            Figure(N_("Bases that should have followed"), "basis_due=overdue", "bad"),
+        )
+    ),
     grants=(
-        Grant(Role.Administrator, "list show add edit delete import publish cancel", Reach.all),
-        Grant(Role.Management, "list show add edit delete import publish cancel", Reach.subtree),
+        Grant(Role.Administrator, f"list show add edit delete import publish {_PROPOSE} fill", Reach.all),
+        Grant(Role.Management, f"list show add edit delete import publish {_PROPOSE} fill", Reach.subtree),
+        Grant(Role.ReformLead, "list show", Reach.subtree),
         Grant(Role.Clerk, "list show", Reach.own),
-        Grant(Role.Approver, "list show edit", Reach.own),
+        Grant(Role.Approver, f"list show edit {_PROPOSE} fill", Reach.own),
         Grant(Role.Auditor, "list show", Reach.all),
     ),
     weight=10,

@@ -68,6 +68,8 @@ def move(
         session.flush()
         for notice in step.tells:
             _post_now(session, row, Todo(f"letter.{notice}", f"letter.{notice}:{told.id}", now), told.id)
+        for kind, moment in step.later(row, answers, now) if step.later is not None else ():
+            _post_now(session, row, Todo(kind, f"{kind}.{admin.name}:{told.id}", moment), told.id)
         for name in outlived(session, row, before[life.field], step):
             _post_now(session, row, Todo(f"settle.{name}", f"settle.{name}:{told.id}", now), told.id)
         return found

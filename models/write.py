@@ -34,23 +34,27 @@ def save(
     expected_version: int | None = None,
     also: Collection[str] = (),
     noticed: Iterable[Problem] = (),
+    granted: bool = False,
 ) -> Problems:
     """Write *values* (column or relation name → typed value) into *row*, with every rule, an Event and its todos.
 
     Returns what was found. With an error among it nothing is written and *row* is as it was; with warnings only
     the change stands in the caller's transaction. A row that would not differ is left alone: no Event, no new
-    version. also: fields not open for people that this caller (an import that takes over) may set. noticed: what
-    cannot even be read of what was typed, *values* being the rest: told together with what the rules say of that.
+    version. also: fields not open for people, or under control, that this caller (an import that takes over, a change
+    that takes effect) may set. noticed: what cannot even be read of what was typed, *values* being the rest: told
+    together with what the rules say of that. granted: the right was asked for elsewhere, by another word than add or
+    edit (a change request is made by who may propose one).
     Raises Forbidden when the scope does not reach the row as it stands.
     """
     admin: Admin = type(row).__admin__
     new = inspect(row).transient
     unread = Problems(noticed)
     verb = "add" if new else "edit"
-    if new and not session.scope.may(admin.name, verb):
+    if new and not granted and not session.scope.may(admin.name, verb):
         raise Forbidden(verb, admin.name)
     if not new:
-        session.scope.demand(verb, row)
+        if not granted:
+            session.scope.demand(verb, row)
         if stale := _stale(row, expected_version, everything=session.scope.everything):
             return unread or stale
         if not session.scope.everything and (closed := not_open(row)):
@@ -58,6 +62,7 @@ def save(
 
     def change() -> Problems:
         found = Problems([*unread, *_not_writable(session, row, values, new, also)])
+        found.extend(_under_control(row, values, new, also))
         before = snapshot(row)
         assign(session, row, {n: v for n, v in values.items() if not found.for_field(n)}, found)
         if new:
@@ -69,11 +74,12 @@ def save(
             found.extend(_checked(admin, row, now, found))
             if found.errors:
                 raise RuleError([*found, *_twins(session, row, before, found)])
-        if not session.scope.covers(verb, row):
+        if not granted and not session.scope.covers(verb, row):
             mine = session.scope.reach(admin.name, verb) is Reach.mine
             blamed = admin.owner if mine else admin.follows or next(iter(admin.departments), admin.owner)
             raise RuleError([out_of_reach(admin, blamed, mine=mine)])
-        stays_in_reach(session, row, verb, before)
+        if not granted:
+            stays_in_reach(session, row, verb, before)
         # Rules set what they derive each time; only a value that differs from the stored one makes a change.
         if not new and not session.is_modified(row):
             return found
@@ -281,6 +287,17 @@ def _not_writable(
         elif new or getattr(row, name) != value:
             found.append(Problem(name, "read_only", N_("This field cannot be changed.")))
     return found
+
+
+CONTROLLED = "controlled"
+
+
+def _under_control(row: Any, values: Mapping[str, Any], new: bool, also: Collection[str]) -> Iterator[Problem]:
+    """What only a finished change request may change; commands and jobs are held to it as well."""
+    for name in () if new else type(row).__admin__.controlled(row):
+        if name in values and name not in also and (None if values[name] == "" else values[name]) != getattr(row, name):
+            message = N_("This changes only by a change request that was agreed to, filed and has taken effect.")
+            yield Problem(name, CONTROLLED, message)
 
 
 def assign(session: ScopedSession, row: Any, values: Mapping[str, Any], found: Problems) -> None:

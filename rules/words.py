@@ -27,6 +27,7 @@ class Problem:
     code: stable and in lower case; REST clients and the importer's reason column rely on it.
     message: an English message id with ``%(name)s`` places, filled from ``params``.
     warning: True when the change may go ahead all the same.
+    about: (registry, id) of the row that it speaks of, which whoever shows it may lead to.
     """
 
     field: str | None
@@ -34,6 +35,7 @@ class Problem:
     message: str
     params: Mapping[str, Any] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     warning: bool = False
+    about: tuple[str, int] | None = None
 
 
 class Problems(list[Problem]):
@@ -53,10 +55,14 @@ class Problems(list[Problem]):
 
 @dataclass(frozen=True)
 class Told:
-    """A sentence kept as message id and values, to be read later in the reader's own language."""
+    """A sentence kept as message id and values, to be read later in the reader's own language.
+
+    about: (registry, id) of the row that it speaks of, where that is another one than the one at hand.
+    """
 
     message: str
     params: Mapping[str, Any]
+    about: tuple[str, int] | None = None
 
     def __str__(self) -> str:
         return self.message % self.params

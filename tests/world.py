@@ -16,7 +16,7 @@ from models import registries
 from models.access import person_scope, sync
 from models.account import Account, set_password
 from models.case import ApplicantKind, Case, Channel
-from models.catalogue_item import CatalogueItem, ExerciseLevel, ItemType
+from models.catalogue_item import CatalogueItem, CatalogueState, ExerciseLevel, ItemType
 from models.database import Database
 from models.declare import Role
 from models.department import Department, DepartmentKind
@@ -44,6 +44,7 @@ PEOPLE = {
     "outsider": ("赵鹤", "东城区市场监督管理局", Role.Clerk),
     "stranger": ("孙鹭", "西城区卫生健康局", Role.Clerk),
     "auditor": ("周审", None, Role.Auditor),
+    "reformer": ("钱革", "东城区行政审批服务局", Role.ReformLead),
 }
 
 
@@ -148,7 +149,8 @@ def _items(s: ScopedSession, department: dict[str, Department]) -> dict[str, int
     ):
         code = f"000123{number:03d}000"
         shared = {"name": name, "item_type": ItemType.Licence, "basic_code": code, "level": ExerciseLevel.County}
-        claimed = put(s, CatalogueItem(), legal_basis_id=basis.id, **shared)
+        held = {"legal_basis_id": basis.id, "department_id": department["东城区人民政府"].id}
+        claimed = put(s, CatalogueItem(), **held, state=CatalogueState.InForce, **shared)
         item = put(
             s,
             Item(),

@@ -205,6 +205,7 @@ CALLED: dict[str, Any] = {
     "action_label": display.action_label,
     "verb_label": display.verb_label,
     "role_label": display.role_label,
+    "href": display.href,
     "day_of": lambda text: display.day(date.fromisoformat(text)),
     "navigation": navigation,
     "with_args": with_args,

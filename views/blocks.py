@@ -4,7 +4,7 @@ buttons, column heads, filters."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import g, request
@@ -22,7 +22,7 @@ from rules.deadlines import local_day
 from rules.lifecycle import Move
 from views import display
 from views.display import gettext
-from views.history import Past, tells_past
+from views.history import Past, differences, tells_past
 from views.listing import Listing, listing, sortable, with_references
 from views.security import db, now
 
@@ -42,8 +42,16 @@ class Button:
 def facts(row: Any, names: Sequence[str], *, masked: bool = True) -> list[tuple[Spec, display.Cell]]:
     """What the section says; fields that only rules fill in stay away until they are filled."""
     known = specs(type(row))
-    cells = [(known[n], display.cell(row, n, masked=masked)) for n in names]
+    cells = [(known[n], compared(row, n, display.cell(row, n, masked=masked))) for n in names]
     return [(spec, c) for spec, c in cells if c.text or c.lines or spec.info.editable != "never"]
+
+
+def compared(row: Any, name: str, shown: display.Cell) -> display.Cell:
+    """Differences of the row that *row* is about side by side, where they are told at length."""
+    value, subject = getattr(row, name), registries().get(getattr(row, "subject_type", ""))
+    if subject is None or not shown.lines or not isinstance(value, dict):
+        return shown
+    return replace(shown, pairs=tuple(differences(subject, display.masked_changes(row.subject_type, value))))
 
 
 def personal(row: Any) -> list[str]:

@@ -62,6 +62,7 @@ class Cell:
     tag: bool = False
     note: str = ""
     lines: tuple[str, ...] = ()
+    pairs: tuple[Any, ...] = ()  # of differences, field by field, where there is room for a table
 
 
 def tr(message: str, params: Mapping[str, Any] | None = None) -> str:
@@ -260,7 +261,12 @@ def titles(spec: Spec) -> Mapping[str, str]:
         letters = {f"letter.{k.name}": k.title for k in notices.kinds().values()}
         names = {r.name for model in registries().values() for r in model.__admin__.reminders}
         reminders = {f"remind.{name}": N_("Reminder") for name in names}
-        return {**letters, **reminders, **{f"settle.{name}": N_("End of a reminder") for name in names}}
+        return {
+            "effect": N_("Effect of a change"),
+            **letters,
+            **reminders,
+            **{f"settle.{name}": N_("End of a reminder") for name in names},
+        }
     return {}
 
 
@@ -373,6 +379,8 @@ def _json(row: Any, admin: Admin, spec: Spec, value: Any, masked: bool) -> Cell:
     if isinstance(value, dict):
         subject = registries().get(getattr(row, "subject_type", ""))
         return Cell("", lines=tuple(difference_lines(subject, value)))
+    if all(isinstance(v, list) for v in value):  # sentences, as [message id, values]
+        return Cell("", lines=tuple(tr(*v) for v in value))
     return Cell(gettext(", ").join(tr(known[str(v)].label) if str(v) in known else str(v) for v in value))
 
 

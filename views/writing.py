@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import hmac
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from flask import abort, current_app, flash, g, jsonify, redirect, request, url_for
+from flask import abort, flash, g, jsonify, redirect, request, url_for
 from flask_appbuilder import expose
 from sqlalchemy import inspect, select
 from werkzeug.datastructures import MultiDict
 
-from forms.convert import Spec, specs, to_input
+from forms.convert import Spec, specs
 from forms.fields import RowForm, defaults, editable, row_form
 from forms.masks import half_masked, is_mask, mask
 from models import draft
 from models.base import personal_fields
+from models.change import Change, save_and_propose
 from models.declare import Action, Reach
 from models.scope import Forbidden
 from models.workflow import act, move
@@ -32,6 +31,7 @@ from views.history import past_of
 from views.listing import with_references
 from views.registry import PK, Registry, number
 from views.security import commit, db, demand, now
+from views.sent import digest, form_key, inputs, is_stale, seen_digests, version_asked
 
 MOST_BULK = 200
 MOST_OPTIONS = 200
@@ -99,13 +99,21 @@ class Writing(Registry):
             form = form_class(typed) if kept else form_class(obj=row)
             return self.form_page(form, row, typed=typed if kept else None)
         form = self.filled(form_class, row)
-        problems = self.saved(row, form, version_asked())
+        change = None
+        if "propose" in request.form and self.admin.controlled(row):
+            problems, change = self.saved_and_proposed(row, form, version_asked())
+        else:
+            problems = self.saved(row, form, version_asked())
         if is_stale(problems):
             db().refresh(row)
             return self.conflict_page(form, row, names)
         if problems.errors:
             return self.form_page(form, row, problems)
         draft.forget(db(), self.admin.name, pk)
+        if change is not None:
+            commit()
+            flash(gettext("Saved what needs no approval. The rest waits in this change request."), "ok")
+            return redirect(url_for("changes.edit", pk=change.id))
         return self.done(row, gettext("Saved."), problems)
 
     def filled(self, form_class: type[RowForm], row: Any) -> RowForm:
@@ -180,6 +188,14 @@ class Writing(Registry):
         values = {n: v for n, v in form.values().items() if seen.get(n) != digest(row, n, form._fields[n].raw)}
         noticed = form.conversion_problems()
         return save(db(), row, values, now=now(), expected_version=version, noticed=noticed)
+
+    def saved_and_proposed(self, row: Any, form: RowForm, version: int | None) -> tuple[Problems, Change | None]:
+        """As :meth:`saved`; what only a change request may change becomes one (A07)."""
+        if (noticed := form.conversion_problems()).errors:
+            return self.saved(row, form, version), None
+        seen = seen_digests()
+        values = {n: v for n, v in form.values().items() if seen.get(n) != digest(row, n, form._fields[n].raw)}
+        return save_and_propose(db(), row, values, now=now(), expected_version=version, noticed=noticed)
 
     def first_values(self, names: Sequence[str]) -> dict[str, Any]:
         """What a new form begins with: defaults, what the address carried, what stands in the row it is a copy of."""
@@ -265,6 +281,10 @@ class Writing(Registry):
         if isinstance(answer, str):
             commit()
             return self.page("answer.html", row=row, step=step, answer=answer)
+        if answer is not None and answer.about is not None:  # what it made is gone on with there
+            commit()
+            flash(display.told(answer), "ok")
+            return redirect(display.href(*answer.about))
         words = gettext("“%(action)s” is done.", action=display.tr(step.label))
         return self.done(row, " ".join([words, display.told(answer)] if answer else [words]), problems)
 
@@ -363,6 +383,7 @@ class Writing(Registry):
             seen=seen,
             picked=self.picked(form),
             looks=looks,
+            controlled=[] if new else self.admin.controlled(row),
             waiting=draft.waiting(db(), self.admin.name, pk or 0) if unasked else [],
             key=key or form_key(),
             draft_path=url_for(f"{self.endpoint}.keep_draft", **({"pk": pk} if pk else {})),
@@ -452,41 +473,3 @@ def in_order(problems: Problems | None, form: RowForm) -> Problems:
     """*problems* as the fields stand in the form, those of the whole row first."""
     place = {name: i for i, name in enumerate(form._fields)}
     return Problems(sorted(problems or (), key=lambda p: place.get(p.field or "", -1)))
-
-
-def form_key() -> int:
-    """The number of the form that was sent; a new one for a form that is opened."""
-    return number(request.form.get("form", "")) or secrets.randbelow(2**52) + 1
-
-
-def seen_digests() -> dict[str, str]:
-    return dict(part.partition("=")[::2] for part in request.form.get("seen", "").split(";") if part)
-
-
-def is_stale(problems: Problems) -> bool:
-    return any(p.code == "stale" for p in problems)
-
-
-def version_asked() -> int | None:
-    return number(request.form.get("version", ""))
-
-
-def inputs(spec: Spec, value: Any) -> list[str]:
-    """The texts that a form holds for *value*."""
-    if spec.kind == "many":
-        return sorted(str(one.id) for one in value or ())
-    if spec.kind == "words":
-        return str(value or "").split()
-    text = to_input(spec, value)
-    return [text] if text or spec.kind != "boolean" else []
-
-
-def digest(row: Any, name: str, texts: Sequence[str]) -> str:
-    """Enough of a hash to tell, when a form comes back, which of its fields were changed since it was opened.
-
-    Keyed, and of this row and field alone: it stands in the page, where a plain one would give masked numbers away.
-    """
-    plain = sorted(text.replace("\r\n", "\n") for text in texts if text)
-    about = [type(row).__admin__.name, str(row.id), name, *plain]
-    key = str(current_app.secret_key).encode()
-    return hmac.digest(key, "\n".join(about).encode("utf-8", "surrogatepass"), "sha256").hex()[:10]

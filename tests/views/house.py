@@ -54,6 +54,7 @@ NEED = {
     "colleague": Reach.own,
     "approver": Reach.own,
     "manager": Reach.subtree,
+    "reformer": Reach.subtree,
     "outsider": Reach.all,
     "stranger": Reach.all,
     "auditor": Reach.all,
@@ -189,7 +190,7 @@ def build(database: Database, worker: Worker, clock: Clock, world: World) -> dic
     clerk = world.account("clerk")
     with database.session(everything("house"), write=True) as s:
         for claimed in s.scalars(select(CatalogueItem)):  # read by all, so it must not carry the owner's mark
-            put_again(s, claimed, name=f"目录{claimed.id}")
+            put_again(s, claimed, also=("name",), name=f"目录{claimed.id}")
         basis = s.scalars(select(LegalBasis.id)).first()
         item = put(
             s,
@@ -316,8 +317,8 @@ def looks(database: Database, world: World, clock: Clock, rows: dict[str, tuple[
                 assert not reveal(s, s.get_one(model, rows[name][0]), now=clock())
 
 
-def put_again(s: ScopedSession, row: Any, **values: Any) -> None:
-    assert not save(s, row, values, now=NOW, expected_version=row.version).errors
+def put_again(s: ScopedSession, row: Any, also: tuple[str, ...] = (), **values: Any) -> None:
+    assert not save(s, row, values, now=NOW, expected_version=row.version, also=also).errors
 
 
 def owners(s: ScopedSession, model: type[Any], bureau: int, clerk: int) -> Any:

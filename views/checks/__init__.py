@@ -28,7 +28,7 @@ CODES: dict[str, str] = {
     "D012": "A role is granted the same verb twice.",
     "D013": "A role may change, delete or reveal rows that it may not look at.",
     "D014": "Adding or editing is granted, but no group has a field that people could fill in.",
-    "D015": "A move or an action is granted to nobody: a button that can never appear.",
+    "D015": "A move or an action is granted to nobody, a button that can never appear; or a move of jobs to people.",
     "D016": "A role is granted list and show with different reach: rows are loaded by the wider one.",
     "D017": "A field is called like a word that addresses or forms use themselves.",
     "D018": "A reference is picked from a registry that has no `search`: only its first rows could be found.",
@@ -45,7 +45,7 @@ CODES: dict[str, str] = {
     "D028": "A reference by which lists are narrowed has no index: every list would read the whole table.",
     "D029": "A structure stands in a form, where nobody could type it.",
     # Reach, and what certain columns must be
-    "D030": "Rows that everybody may read lead to rows that belong to departments.",
+    "D030": "Rows that everybody may read lead to rows that belong to departments and that not all may read.",
     "D031": "Somebody reads rows here without reading what they must lead to.",
     "D032": "`departments` names something other than a reference to a department, or the id of one.",
     "D033": "`owner`, or the `to` of a reminder, names something other than a reference to an account.",

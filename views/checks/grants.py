@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from forms.fields import editable
 from models.declare import Admin, Reach, Role
 from models.role import required_references
+from rules.lifecycle import Move
 from views.checks.base import Declared, Mistake, repeated
 
 READING = {"list", "show"}
@@ -44,8 +45,11 @@ def useless(d: Declared) -> Iterator[Mistake]:
     # Where people only read, jobs alone make the moves.
     jobs_alone = d.granted <= READING
     for attribute, step in d.steps:
-        if step.name not in d.granted and not (jobs_alone and attribute == "life.moves"):
+        alone = isinstance(step, Move) and (step.by_jobs or jobs_alone)
+        if step.name not in d.granted and not alone:
             yield d.wrong("D015", attribute, f"{step.name!r} is granted to nobody")
+        elif step.name in d.granted and isinstance(step, Move) and step.by_jobs:
+            yield d.wrong("D015", attribute, f"{step.name!r} is for jobs alone, and is granted to people")
 
 
 def required(d: Declared) -> Iterator[Mistake]:
@@ -63,7 +67,13 @@ def reach(d: Declared) -> Iterator[Mistake]:
     admin = d.admin
     for name, spec in d.specs.items():
         target = getattr(spec.target, "__admin__", None)
-        if spec.kind == "reference" and target is not None and target.scoped and not admin.scoped:
+        if (
+            spec.kind == "reference"
+            and target is not None
+            and target.scoped
+            and not admin.scoped
+            and narrower(d, target)
+        ):
             sentence = f"it leads to {target.name}, whose rows belong to departments; so must these"
             yield d.wrong("D030", name, sentence)
     for name, target in required_references(d.model):
@@ -78,6 +88,11 @@ def reach(d: Declared) -> Iterator[Mistake]:
                     f"{role.value} reads these rows but may not see what it leads to in {target.name}; "
                     "widen that grant, or say follows= and take the department over",
                 )
+
+
+def narrower(d: Declared, target: Admin) -> bool:
+    """Does anybody read rows here who reads fewer than all rows of *target*?"""
+    return any(reading(d.admin, role) is not None and reading(target, role) is not Reach.all for role in Role)
 
 
 def reading(admin: Admin, role: Role) -> Reach | None:
