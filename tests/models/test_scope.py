@@ -688,6 +688,7 @@ def test_who_may_look_past_the_scope() -> None:
         )
 
     assert [name for name, tree in product_files() if mentions(tree)] == [
+        "models/change.py",
         "models/event.py",
         "models/scope.py",
         "views/history.py",
