@@ -179,6 +179,7 @@ Account.__admin__ = Admin(
         Grant(Role.Management, "list show", Reach.subtree),
         Grant(Role.Clerk, "list show", Reach.own),
         Grant(Role.Approver, "list show", Reach.own),
+        Grant(Role.ReformLead, "list show", Reach.subtree),
     ),
     weight=12,
 )

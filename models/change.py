@@ -136,7 +136,9 @@ def propose(
     """
     admin: Admin = type(row).__admin__
     session.scope.demand("propose", row)
-    session.refresh(row, with_for_update=True)  # two at once would make two requests
+    model = type(row)
+    session.scalars(select(model.id).where(model.id == row.id).with_for_update()).all()  # two at once would make two
+    session.refresh(row)
     differing = {n: [plain(getattr(row, n)), plain(v)] for n, v in values.items() if getattr(row, n) != v}
     if kind is None and not differing:
         raise RuleError.one(None, "nothing_changed", N_("Nothing would change."))

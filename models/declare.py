@@ -172,6 +172,16 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Tally:
+    """How many rows there are of each member of a list, on the workbench. field: the column of that list; where: of
+    which rows, as in their list's address."""
+
+    title: str
+    field: str
+    where: str = ""
+
+
+@dataclass(frozen=True)
 class Desk:
     """What a registry puts on the workbench of everybody who may list it.
 
@@ -180,6 +190,7 @@ class Desk:
 
     figures: tuple[Figure, ...] = ()
     blocks: tuple[Block, ...] = ()
+    tallies: tuple[Tally, ...] = ()
     remarks: Callable[..., Iterable[Told]] | None = None
 
 

@@ -110,7 +110,7 @@ def deputies(session: Session, owner_id: int, now: datetime) -> list[int]:
     return [pk for pk in session.scalars(wanted.distinct().order_by(Delegation.deputy_id)) if pk is not None]
 
 
-_EVERYDAY = (Role.Management, Role.Clerk, Role.Approver)
+_EVERYDAY = (Role.Management, Role.Clerk, Role.Approver, Role.ReformLead)
 
 Delegation.__admin__ = Admin(
     name="delegations",
@@ -142,7 +142,7 @@ Delegation.__admin__ = Admin(
         Grant(Role.Administrator, "list show add edit end", Reach.all),
         Grant(Role.Auditor, "list show", Reach.all),
         Grant(Role.Management, "list show", Reach.subtree),
-        *(Grant(role, "list show", Reach.own) for role in (Role.Clerk, Role.Approver)),
+        *(Grant(role, "list show", Reach.own) for role in (Role.Clerk, Role.Approver, Role.ReformLead)),
         *(Grant(role, "add edit end", Reach.mine) for role in _EVERYDAY),
     ),
     add_label=N_("Name a stand-in"),

@@ -87,6 +87,7 @@ class Event(Table):
             Grant(Role.Management, "list show", Reach.subtree),
             Grant(Role.Clerk, "list show", Reach.own),
             Grant(Role.Approver, "list show", Reach.own),
+            Grant(Role.ReformLead, "list show", Reach.subtree),
         ),
         weight=90,
     )

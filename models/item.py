@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -24,14 +24,16 @@ from models.catalogue_item import (
     needs_set_up,
 )
 from models.change import DEVOLVE, PROPOSE, proposals
-from models.declare import Action, Admin, Control, Desk, Figure, Grant, Group, MenuGroup, Reach, Role
+from models.declare import Action, Admin, Control, Desk, Figure, Grant, Group, MenuGroup, Page, Reach, Role, Tally
 from models.department import Department
 from models.legal_basis import LegalBasis
 from models.region import Region, RegionLevel
 from models.scope import ScopedSession
 from models.write import check_constraint, save
+from rules.drift import FIVE, differing
 from rules.identifiers import REASONS, check_basic_code, check_implementation_code
 from rules.lifecycle import Given, Lifecycle, Move
+from rules.normalise import fold
 from rules.words import N_, LabelEnum, Problem, RuleError
 
 
@@ -195,15 +197,16 @@ def _claim(session: Any, row: Any) -> Iterator[Problem]:
     row.level = row.level or claimed.level
 
 
+IN_FORCE = CatalogueItem.state == CatalogueState.InForce
+
+
 def touched(row: Any, name: str) -> bool:
     """Has this column another value than the one that is stored?"""
     return bool(inspect(row).attrs[name].history.has_changes())
 
 
 def _to_be_claimed(session: Any, row: Any) -> Iterator[Problem]:
-    known = select(CatalogueItem.id, CatalogueItem.name).where(
-        CatalogueItem.basic_code == row.basic_code, CatalogueItem.state == CatalogueState.InForce
-    )
+    known = select(CatalogueItem.id, CatalogueItem.name).where(CatalogueItem.basic_code == row.basic_code, IN_FORCE)
     if (found := session.execute(known).first()) is not None:
         message = N_("The catalogue has this code already: %(name)s. Claim that entry instead.")
         about = ("catalogue", found.id)
@@ -219,6 +222,10 @@ def handed_down(session: ScopedSession, row: Any, change: Any, now: datetime) ->
     taken = Item()
     values = {n: getattr(row, n) for n in (*CONTROLLED, *HANDED_DOWN)}
     seat = session.get(Department, change.successor_id)
+    if row.catalogue_item_id is None:  # what stands in the catalogue is claimed
+        values["catalogue_item_id"] = session.scalar(
+            select(CatalogueItem.id).where(CatalogueItem.basic_code == row.basic_code, IN_FORCE)
+        )
     values |= {"department_id": change.successor_id, "state": ItemState.InForce, "level": level_of(seat, row.level)}
     yield from save(session, taken, values, now=now, also=("state",)).errors
 
@@ -276,6 +283,66 @@ def _fill(session: ScopedSession, row: Any, given: Mapping[str, Any], now: datet
         raise RuleError(found)
 
 
+@dataclass(frozen=True)
+class Standards:
+    """What the entries in force say, to be found by id, by code and by name: entry → (id, its five)."""
+
+    by_id: Mapping[int, tuple[int, Mapping[str, Any]]]
+    by_code: Mapping[str, tuple[int, Mapping[str, Any]]]
+    by_name: Mapping[str, tuple[int, Mapping[str, Any]]]
+
+    def of(self, claimed: int | None, stated: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]] | None:
+        """The entry that is claimed; else the one of the same code, else of the same name."""
+        found = self.by_id.get(claimed) if claimed is not None else None
+        found = found or self.by_code.get(stated["basic_code"] or "")
+        return found or self.by_name.get(fold(stated["name"] or ""))
+
+
+def standards(session: Any, *only: Any) -> Standards:
+    """Of all entries in force, or of those that *only* says (conditions)."""
+    columns = (getattr(CatalogueItem, name) for name in FIVE)
+    rows = session.execute(
+        select(CatalogueItem.id, *columns).where(CatalogueItem.state == CatalogueState.InForce, *only)
+    )
+    told = [(row.id, dict(zip(FIVE, row[1:], strict=True))) for row in rows]
+    return Standards(
+        {pk: (pk, five) for pk, five in told},
+        {five["basic_code"]: (pk, five) for pk, five in told},
+        {fold(five["name"]): (pk, five) for pk, five in told},
+    )
+
+
+def _adopt(session: ScopedSession, row: Any, given: Mapping[str, Any], now: datetime) -> None:
+    """The row says what its entry says. No new approval: the entry came about by one."""
+    stated = {name: getattr(row, name) for name in FIVE}
+    same = (CatalogueItem.id == row.catalogue_item_id) | (CatalogueItem.basic_code == row.basic_code)
+    found = standards(session, same | (CatalogueItem.name == row.name)).of(row.catalogue_item_id, stated)
+    if found is None:
+        raise RuleError.one(None, "no_standard", N_("The catalogue has no entry for this item."))
+    values = {**found[1], "catalogue_item_id": found[0]}
+    problems = save(
+        session, row, values, now=now, expected_version=row.version, also=(*FIVE, "catalogue_item_id"), granted=True
+    )
+    if problems.errors:
+        raise RuleError(problems)
+
+
+ADOPT = Action(
+    "adopt",
+    N_("Adopt the standard"),
+    _adopt,
+    confirm=N_("Name, code, type, legal basis and materials are taken from the catalogue."),
+    bulk=True,
+    when=lambda row: row.catalogue_item_id is not None and row.state is ItemState.InForce and not as_standard(row),
+)
+
+
+def as_standard(row: Any) -> bool:
+    """Does the item say what the entry that it claims says?"""
+    entry = row.catalogue_item
+    return entry is None or not differing({n: getattr(entry, n) for n in FIVE}, {n: getattr(row, n) for n in FIVE})
+
+
 FILL = Action(
     "fill",
     N_("Fill in what is missing"),
@@ -285,7 +352,7 @@ FILL = Action(
     bulk=True,
     when=lambda row: bool(row.gap_count) and row.state in (ItemState.Draft, ItemState.InForce),
 )
-_PROPOSE = f"{PROPOSE} propose_devolve"
+_PROPOSE = f"{PROPOSE} propose_devolve adopt"
 
 Item.__admin__ = Admin(
     name="items",
@@ -324,13 +391,19 @@ Item.__admin__ = Admin(
         ),
         replace(DEVOLVE, when=lambda row: row.state is ItemState.InForce),
         FILL,
+        ADOPT,
+    ),
+    overviews=(
+        Page(N_("One item, one standard"), "Catalogue.drift", "list"),
+        Page(N_("What was cut"), "Catalogue.reductions", "list"),
     ),
     related=("participants", "changes", "cases"),
     desk=Desk(
         figures=(
             Figure(N_("Items with gaps"), "gap_count__from=1"),
             Figure(N_("Bases that should have followed"), "basis_due=overdue", "bad"),
-        )
+        ),
+        tallies=(Tally(N_("Public services by class"), "service_class", "state=in_force"),),
     ),
     grants=(
         Grant(Role.Administrator, f"list show add edit delete import publish {_PROPOSE} fill", Reach.all),

@@ -86,7 +86,10 @@ class RoleTerm(Term):
         grants=(
             Grant(Role.Administrator, "list show add edit end", Reach.all),
             Grant(Role.Auditor, "list show", Reach.all),
-            *(Grant(role, "list show", Reach.mine) for role in (Role.Management, Role.Clerk, Role.Approver)),
+            *(
+                Grant(role, "list show", Reach.mine)
+                for role in (Role.Management, Role.Clerk, Role.Approver, Role.ReformLead)
+            ),
         ),
         add_label=N_("Give a role for a time"),
         weight=14,

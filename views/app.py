@@ -26,6 +26,7 @@ from models.declare import MenuGroup
 from models.scope import Forbidden, everything
 from views import checks, display, entrance, oidc, security, table
 from views.api import api_for
+from views.catalogue import Catalogue
 from views.errors import say_error, signed_owner
 from views.generator import pages_for
 from views.imports import IMPORTABLE, Import
@@ -44,7 +45,7 @@ class Builder(AppBuilder):
         self.sm.auth_view = self.add_view_no_menu(SignIn)
         self.sm.register_views()
         self.add_api(OpenApi)
-        for page in (*PAGES, MyAccount, SecondFactor, Workbench, Find, Import, Matrix):
+        for page in (*PAGES, MyAccount, SecondFactor, Workbench, Find, Import, Matrix, Catalogue):
             view = self.add_view_no_menu(page)
             if page in (*PAGES, MyAccount, SecondFactor):  # open to everybody, or asking for passwords
                 self.sm.limiter.limit(self.sm.auth_rate_limit)(view.blueprint)

@@ -12,8 +12,9 @@ from flask_appbuilder import BaseView, expose
 from sqlalchemy import ColumnElement, func, select
 from werkzeug.datastructures import MultiDict
 
+from forms.convert import specs
 from models import registries
-from models.declare import Admin, Block
+from models.declare import Admin, Block, Tally
 from models.event import REVEAL, Event
 from models.search import search
 from rules.deadlines import local_day
@@ -86,6 +87,7 @@ class Workbench(BaseView):
             figures=self.figures([(m, f) for m, desk in desks for f in desk.figures]),
             blocks=[b for b in blocks if not b["aside"]],
             beside=[b for b in blocks if b["aside"] and (b["rows"] or b["empty"])],
+            tallies=[t for m, desk in desks for tally in desk.tallies if (t := self.tally(m, tally))["rows"]],
             remarks=[t for _, desk in desks if desk.remarks is not None for t in desk.remarks(db(), now())],
             done=self.done_last(),
             adding=[m.__admin__ for m, desk in desks if desk.blocks and g.scope.may(m.__admin__.name, "add")],
@@ -123,6 +125,17 @@ class Workbench(BaseView):
             "total": found.total if found.exact else f"{found.total:,}+",
             "href": f"{url_for(f'{admin.name}.list')}?{block.where}{sort}",
         }
+
+    @staticmethod
+    def tally(model: type[Any], tally: Tally) -> dict[str, Any]:
+        """How many rows of each member there are, in the order of the list; members without any are left out."""
+        column = getattr(model, tally.field)
+        counted = select(column, func.count()).where(column.is_not(None), *conditions(model, tally.where))
+        counts = {member: number for member, number in db().execute(counted.group_by(column))}  # noqa: C416 - a Row
+        address = f"{url_for(f'{model.__admin__.name}.list')}?{tally.where}&{tally.field}="
+        members = specs(model)[tally.field].choices or ()
+        rows = [(display.tr(m.label), counts[m], address + str(m.value)) for m in members if m in counts]
+        return {"title": tally.title, "rows": rows}
 
     @staticmethod
     def done_last() -> list[dict[str, Any]]:

@@ -25,6 +25,12 @@ def desk(d: Declared) -> Iterator[Mistake]:
         yield from asked(d, "desk.blocks", block.where)
         if block.order and block.order.removeprefix("-") != "id" and not sortable(d.model, block.order):
             yield d.wrong("D024", "desk.blocks", f"{block.order!r} is named, in whose order rows cannot be put")
+    for tally in told.tallies:
+        yield from asked(d, "desk.tallies", tally.where)
+        if d.kind(tally.field) != "choice" or tally.field not in d.admin.filter_names:
+            yield d.wrong(
+                "D050", "desk.tallies", f"{tally.field!r} is no list of members that the rows are filtered by"
+            )
     yield from asked(d, "badge", d.admin.badge)
 
 

@@ -25,6 +25,7 @@ TAKEN = frozenset(
         "language",
         "account",
         "matrix",
+        "catalogue-check",
         "verify",
         "health",
         "find",
@@ -70,6 +71,7 @@ def names(d: Declared) -> Iterator[Mistake]:
         ("natural_key", admin.natural_key, known),
         ("reminders", [reminder.to for reminder in admin.reminders], known),
         ("clocks", [n for c in admin.clocks for n in (c.due, c.lines)], known),
+        ("control", admin.control.names if admin.control else (), known),
         ("file", [admin.file] if admin.file else [], mapped),
     ]
     parts += [(attribute, (*step.asks, *step.requires), known) for attribute, step in d.steps]

@@ -25,6 +25,9 @@ def states(d: Declared) -> Iterator[Mistake]:
         for state in reminder.states:
             if life is None or not isinstance(state, life.states):
                 yield d.wrong("D005", "reminders", f"{reminder.name!r} names {state!r}, which is no state here")
+    for state in d.admin.control.states if d.admin.control else ():
+        if life is None or not isinstance(state, life.states):
+            yield d.wrong("D005", "control", f"it names {state!r}, which is no state here")
     if life is None:
         return
     spec = d.specs.get(life.field)

@@ -56,6 +56,7 @@ def _said(d: Declared) -> Iterator[tuple[str, str | None]]:
     yield from (("overviews", page.label) for page in admin.overviews)
     yield from (("reminders", reminder.text) for reminder in admin.reminders)
     yield from (("desk.figures", figure.label) for figure in admin.desk.figures)
+    yield from (("desk.tallies", tally.title) for tally in admin.desk.tallies)
     for block in admin.desk.blocks:
         yield from (("desk.blocks", block.title), ("desk.blocks", block.empty))
     for attribute, step in d.steps:
