@@ -388,7 +388,15 @@ WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
             "grants",
         ),
     ],
-    "D015": [({"life": LIFE}, "life.moves"), ({"actions": (ACT,)}, "actions")],
+    "D015": [
+        ({"life": LIFE}, "life.moves"),
+        ({"actions": (ACT,)}, "actions"),
+        # What jobs alone do is granted to a person.
+        (
+            {**going(by_jobs=True), **granted(Grant(Role.Administrator, "list show add edit go", Reach.all))},
+            "life.moves",
+        ),
+    ],
     "D019": [
         ({"departments": "department_id"}, "departments"),
         ({"natural_key": "name"}, "natural_key"),
@@ -456,7 +464,7 @@ WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"groups": (*ADMIN.groups, Group("Limits", "extra")), "columns": {"extra": col(list[Any] | None)}}, "extra"),
         (acting(asks=("lines",)), "lines"),
     ],
-    "D030": [({"target": NARROW, "required": False}, "owner_id")],
+    "D030": [({"target": NARROW, "required": False, "grants": CLERK_READS_ALL}, "owner_id")],
     "D031": [
         ({**OF_SEAT, "grants": CLERK_READS_ALL}, "owner_id"),
         # As narrow, but its rows need not be of the department of what they refer to.

@@ -44,8 +44,9 @@ def flashes(page: str) -> str:
 
 def value_of(page: str, name: str) -> str | None:
     """What the input *name* holds (an ``<input>``; the chosen ``<option>``; the text of a ``<textarea>``)."""
-    if found := re.search(rf'<input (?=[^>]*name="{name}")[^>]*value="([^"]*)"', page):
-        return found.group(1)
+    if found := re.search(rf'<input (?=[^>]*name="{name}")[^>]*value="([^"]*)"[^>]*>', page):
+        ticked = 'type="checkbox"' not in found.group(0) or " checked" in found.group(0)
+        return found.group(1) if ticked else ""
     if found := re.search(rf'<textarea [^>]*name="{name}"[^>]*>([^<]*)</textarea>', page):
         return found.group(1)
     if found := re.search(rf'<select [^>]*name="{name}".*?</select>', page, re.DOTALL):
@@ -323,7 +324,7 @@ def test_delete(sign_in: SignIn, world: World, database: Database) -> None:
         bureau = world.id(Department, name="东城区卫生健康局")
         draft = Item()
         claimed = s.get_one(Item, published).catalogue_item_id
-        put(s, draft, department_id=bureau, local_code="D-1", name="草稿", catalogue_item_id=claimed)
+        put(s, draft, department_id=bureau, local_code="D-1", catalogue_item_id=claimed)
         pk = draft.id
     stale = manager.post(f"/items/{pk}/delete", {"version": 99}, follow_redirects=True)
     assert 'class="flash bad"' in stale.get_data(as_text=True)

@@ -65,8 +65,8 @@ CODES: dict[str, str] = {
     "D046": "A tone is none of those there are.",
     "D047": "A move tells a notice, but `letter` does not say what may stand in it, or no department would issue it.",
     # The workbench
-    "D050": "A figure, a block or the badge asks by a word that the list does not know.",
-    "D051": "A figure, a block or the badge asks for a value that the filter cannot read.",
+    "D050": "A figure, a block, a tally or the badge asks by a word that the list does not know.",
+    "D051": "A figure, a block, a tally or the badge asks for a value that the filter cannot read.",
     # Words
     "D060": "Something people read is not translated.",
     "D061": "An attribute that is no field is shown without a label in `LABELS`.",
