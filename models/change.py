@@ -92,7 +92,7 @@ class Change(Row):
     subject_label: Mapped[str] = field(N_("Subject"), String(300), editable="never")
     kind: Mapped[ChangeKind] = field(N_("Kind of change"), editable="never")
     changes: Mapped[dict[str, Any]] = field(N_("Before and after"), editable="never")
-    reason: Mapped[str | None] = field(N_("Reason"), Text(), lines=3)
+    reason: Mapped[str | None] = field(N_("Reason for the change"), Text(), lines=3)
     superior_document: Mapped[str | None] = field(
         N_("Document of the superior"), String(200), help=N_("By which it is taken over, abolished or devolved.")
     )
@@ -450,7 +450,7 @@ Change.__admin__ = Admin(
     life=LIFE,
     groups=(
         Group(N_("What is to change"), "subject_label subject_type kind changes"),
-        Group(N_("Why"), "reason superior_document successor_id reconciled"),
+        Group(N_("Grounds"), "reason superior_document successor_id reconciled"),
         Group(N_("Review"), "state department_id proposed_by_id opinion reviewed_by_id reviewed_at"),
         Group(N_("Filing and effect"), "filing_number filed_on effective_on in_effect_at hindrance"),
     ),

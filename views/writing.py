@@ -384,6 +384,8 @@ class Writing(Registry):
             picked=self.picked(form),
             looks=looks,
             controlled=[] if new else self.admin.controlled(row),
+            # What the row speaks of is said above the form in which the rest is filled in.
+            compared=[] if new else [f for f in blocks.facts(row, self.admin.field_names) if f[1].pairs],
             waiting=draft.waiting(db(), self.admin.name, pk or 0) if unasked else [],
             key=key or form_key(),
             draft_path=url_for(f"{self.endpoint}.keep_draft", **({"pk": pk} if pk else {})),
