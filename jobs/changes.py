@@ -39,6 +39,8 @@ def effect(means: Means, outbox_id: int, now: datetime) -> None:
         if problems.errors:
             raise RuntimeError(f"change {change.id}: {problems}")
         close(row, OutboxState.Done)
+        posted = s.info.get("posted", ())
+    means.follow(posted)
 
 
 def carried_out(s: ScopedSession, change: Change, now: datetime) -> Problems:

@@ -38,6 +38,7 @@ class Queue:
 
     def __init__(self, config: Config, worker: Worker) -> None:
         self.config, self.worker = config, worker
+        worker.follow = self.hand_over
         self._huey: Huey | None = None
         self._lock = threading.Lock()  # two first requests at once must find one whole queue
 
