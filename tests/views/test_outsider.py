@@ -58,6 +58,8 @@ BY_HAND: dict[str, list[tuple[str, str, Any, set[int], set[int]]]] = {
         ("GET", "/matrix/1", None, {200, 403}, {302}),
         ("POST", "/matrix/1", {"cases.list": "all"}, {403}, {302}),
     ],
+    "Catalogue.drift": [("GET", "/catalogue-check/drift", None, {200, 403}, {302})],
+    "Catalogue.reductions": [("GET", "/catalogue-check/reductions", None, {200, 403}, {302})],
     "Verify.show": [
         ("GET", "/verify/", None, {200}, {200}),
         ("GET", "/verify/AAAA-AAAA-AAAA-AAAA", None, {404}, {404}),
