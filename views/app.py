@@ -201,6 +201,7 @@ CALLED: dict[str, Any] = {
     "day": display.day,
     "long_day": lambda value: format_date(value, "full"),
     "told": display.told,
+    "also_looked_for": display.also_looked_for,
     "differences": display.difference_lines,
     "action_label": display.action_label,
     "verb_label": display.verb_label,

@@ -22,6 +22,7 @@ from models.event import REVEAL, masked
 from models.letter import Letter
 from models.outbox import Outbox
 from models.role import AccessRole
+from models.search import also
 from models.work_day import load_calendar
 from rules.calendar import Calendar
 from rules.deadlines import local_day, standing
@@ -153,6 +154,12 @@ def problem_lines(problems: Problems, model: type[Any]) -> list[tuple[str, bool]
 
 def problem_json(problem: Problem) -> dict[str, Any]:
     return {"field": problem.field, "code": problem.code, "message": problem_text(problem)}
+
+
+def also_looked_for(text: str) -> str:
+    """What a search for *text* looked for besides, as it is said below the box; nothing where there is nothing."""
+    words = also(text)
+    return gettext("Also looked for: %(words)s", words=gettext(", ").join(words)) if words else ""
 
 
 def label_of(row: Any) -> str:

@@ -164,7 +164,7 @@ class Find(BaseView):
         short = len(text) < SHORTEST_SEARCH and text.isascii()
         groups = [] if short else self.found(text)
         if request.args.get("short"):
-            return jsonify({"groups": groups})
+            return jsonify({"groups": groups, "also": display.also_looked_for(text)})
         return render_template("find.html", text=text, groups=groups, short=short)
 
     @staticmethod
