@@ -75,7 +75,7 @@ def globs(places: Sequence[str]) -> list[str]:
 
 
 def _glob_set(place: str) -> str:
-    """A sign that means something to GLOB stands in a set alone; only letters share one. ASCII is folded, as by LIKE."""
+    """What means something to GLOB stands in a set alone; only letters share one. ASCII is folded, as LIKE does."""
     characters = _cases(place) if place.isascii() else place
     return f"[{characters}]" if len(characters) > 1 or place in "*?[" else place
 
