@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from jobs.letters import write_letter
+from jobs.limits import reckon_limits
 from jobs.means import Means
 from jobs.reminders import remind, settle
 from models.outbox import MOST_ATTEMPTS, Outbox, OutboxState, claim, close, due, put_back
@@ -62,4 +63,4 @@ class Worker(Means):
                 return done
 
 
-WORK.update({"letter": write_letter, "remind": remind, "settle": settle})
+WORK.update({"letter": write_letter, "limits": reckon_limits, "remind": remind, "settle": settle})

@@ -140,11 +140,15 @@ class Reminder:
 
 @dataclass(frozen=True)
 class Clock:
-    """A due date on the show page that explains itself: attribute of the date, and of its list of lines."""
+    """A due date on the show page that explains itself: attribute of the date, and of its list of lines.
+
+    provisional: attribute that says whether the date may still move; limits may share one.
+    """
 
     title: str
     due: str
     lines: str
+    provisional: str | None = None
 
 
 @dataclass(frozen=True)
@@ -171,18 +175,6 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Desk:
-    """What a registry puts on the workbench of everybody who may list it.
-
-    remarks(session, now) yields sentences (Told) about what should be seen to.
-    """
-
-    figures: tuple[Figure, ...] = ()
-    blocks: tuple[Block, ...] = ()
-    remarks: Callable[..., Iterable[Told]] | None = None
-
-
-@dataclass(frozen=True)
 class Page:
     """A page that is written by hand: about one row (its route takes ``pk``), linked among the row's tabs, or about a
     registry. verb: who may do this sees the link; the page asks for itself."""
@@ -190,6 +182,25 @@ class Page:
     label: str
     endpoint: str
     verb: str = "show"
+
+
+@dataclass(frozen=True)
+class Remark(Told):
+    """A sentence on the workbench about what should be seen to. page: where, for whoever may do its verb there."""
+
+    page: Page | None = None
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a registry puts on the workbench of everybody who may list it.
+
+    remarks(session, now) yields sentences (Told) about what should be seen to; a Remark leads to where that is done.
+    """
+
+    figures: tuple[Figure, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    remarks: Callable[..., Iterable[Told]] | None = None
 
 
 @dataclass(frozen=True)

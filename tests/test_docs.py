@@ -91,7 +91,16 @@ def test_the_secret_is_made_once_and_private(tmp_path: Path) -> None:
 DECLARATION = (ROOT / "docs/declaration.md").read_text(encoding="utf-8")
 DATACLASSES: tuple[Any, ...] = (
     *(declare.Admin, declare.Group, declare.Grant, declare.Action, declare.Reminder, declare.Todo),
-    *(declare.Clock, declare.Desk, declare.Figure, declare.Block, declare.Page, lifecycle.Lifecycle, lifecycle.Move),
+    *(
+        declare.Clock,
+        declare.Desk,
+        declare.Figure,
+        declare.Block,
+        declare.Page,
+        declare.Remark,
+        lifecycle.Lifecycle,
+        lifecycle.Move,
+    ),
 )
 ENUMS: tuple[type[Enum], ...] = (declare.Reach, declare.Role, declare.MenuGroup)
 FUNCTIONS: tuple[Callable[..., Any], ...] = (base.field, base.ref)

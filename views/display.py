@@ -15,11 +15,13 @@ from flask_babel import format_date, format_datetime, get_translations
 import notices
 from forms.convert import BadValue, Spec, parse, parse_many, specs, to_json
 from models import registries
+from models.arrangement import LIMITS
 from models.base import personal_fields
 from models.declare import REACHES, VERBS, Admin, Reach, Role
 from models.draft import Draft
 from models.event import REVEAL, masked
 from models.letter import Letter
+from models.limits import RECKON, RECKONED
 from models.outbox import Outbox
 from models.role import AccessRole
 from models.search import also
@@ -39,6 +41,7 @@ FILE_COLUMNS = {
 # What Events name that is neither a move nor a declared action.
 OTHER_ACTIONS = {
     REVEAL: N_("Looked at the personal data in full"),
+    RECKON: RECKONED,
     "change_password": N_("Change password"),
     "second_factor_on": N_("Set up a second factor"),
     "second_factor_off": N_("Switch the second factor off"),
@@ -110,6 +113,24 @@ def day(value: date) -> str:
     """A date as it is said: 3月2日 this year, 2027年3月2日 otherwise."""
     same_year = value.year == local_day(now()).year
     return str(format_date(value, gettext("MMM d") if same_year else gettext("MMM d, y")))
+
+
+def weekday_day(value: date) -> str:
+    """With its year where it is not this one, and its weekday: 2月14日 周六."""
+    return gettext("%(day)s %(weekday)s", day=day(value), weekday=format_date(value, "EEE"))
+
+
+def days_from_to(first: date, last: date) -> str:
+    """A run of days, said short; of the year that the page is about."""
+    one = str(format_date(first, gettext("MMM d")))
+    if first == last:
+        return one
+    return gettext("%(first)s to %(last)s", first=one, last=format_date(last, gettext("MMM d")))
+
+
+def week_days() -> list[str]:
+    """Monday to Sunday, as short as the language has them."""
+    return [str(format_date(date(2024, 1, 1 + i), "EEEEE")) for i in range(7)]
 
 
 def moment(value: datetime) -> str:
@@ -267,7 +288,8 @@ def titles(spec: Spec) -> Mapping[str, str]:
         letters = {f"letter.{k.name}": k.title for k in notices.kinds().values()}
         names = {r.name for model in registries().values() for r in model.__admin__.reminders}
         reminders = {f"remind.{name}": N_("Reminder") for name in names}
-        return {**letters, **reminders, **{f"settle.{name}": N_("End of a reminder") for name in names}}
+        limits = {LIMITS: N_("Limits after a holiday notice")}
+        return {**letters, **reminders, **limits, **{f"settle.{name}": N_("End of a reminder") for name in names}}
     return {}
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, func, select
 from werkzeug.datastructures import MultiDict
 
 from models import registries
-from models.declare import Admin, Block
+from models.declare import Admin, Block, Remark
 from models.event import REVEAL, Event
 from models.search import search
 from rules.deadlines import local_day
@@ -86,7 +86,7 @@ class Workbench(BaseView):
             figures=self.figures([(m, f) for m, desk in desks for f in desk.figures]),
             blocks=[b for b in blocks if not b["aside"]],
             beside=[b for b in blocks if b["aside"] and (b["rows"] or b["empty"])],
-            remarks=[t for _, desk in desks if desk.remarks is not None for t in desk.remarks(db(), now())],
+            remarks=[(t, seen_to(m, t)) for m, d in desks if d.remarks is not None for t in d.remarks(db(), now())],
             done=self.done_last(),
             adding=[m.__admin__ for m, desk in desks if desk.blocks and g.scope.may(m.__admin__.name, "add")],
         )
@@ -147,6 +147,12 @@ class Workbench(BaseView):
             }
             found.setdefault((event.subject_type, event.subject_id), told)
         return [*found.values()][:DONE_LAST]
+
+
+def seen_to(model: type[Any], remark: Any) -> str | None:
+    """Where that is done what the remark is about, for whoever may."""
+    page = remark.page if isinstance(remark, Remark) else None
+    return url_for(page.endpoint) if page is not None and g.scope.may(model.__admin__.name, page.verb) else None
 
 
 class Find(BaseView):
