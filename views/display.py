@@ -115,9 +115,10 @@ def day(value: date) -> str:
     return str(format_date(value, gettext("MMM d") if same_year else gettext("MMM d, y")))
 
 
-def weekday_day(value: date) -> str:
-    """With its year where it is not this one, and its weekday: 2月14日 周六."""
-    return gettext("%(day)s %(weekday)s", day=day(value), weekday=format_date(value, "EEE"))
+def weekday_day(value: date, year: int | None = None) -> str:
+    """With its weekday: 2月14日周六. year: the one that the page is about, which is not said."""
+    told = day(value) if value.year != year else format_date(value, gettext("MMM d"))
+    return gettext("%(day)s %(weekday)s", day=told, weekday=format_date(value, "EEE"))
 
 
 def days_from_to(first: date, last: date) -> str:
@@ -181,6 +182,12 @@ def also_looked_for(text: str) -> str:
     """What a search for *text* looked for besides, as it is said below the box; nothing where there is nothing."""
     words = also(text)
     return gettext("Also looked for: %(words)s", words=gettext(", ").join(words)) if words else ""
+
+
+def also_looked_for_json(text: str) -> dict[str, str]:
+    """The same for a script, only where there is something."""
+    words = also_looked_for(text)
+    return {"also": words} if words else {}
 
 
 def label_of(row: Any) -> str:

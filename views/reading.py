@@ -291,7 +291,7 @@ class Reading(Registry):
         # What is over may still be meant (in a filter), but comes last.
         chosen = sorted(found, key=lambda row: self.is_over(target, row))
         choices = [self.choice(target, row) for row in chosen]
-        return jsonify({"choices": choices, "also": display.also_looked_for(request.args.get("q", ""))})
+        return jsonify({"choices": choices, **display.also_looked_for_json(request.args.get("q", ""))})
 
     @staticmethod
     def choice(target: Admin, row: Any) -> dict[str, Any]:

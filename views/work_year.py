@@ -91,20 +91,24 @@ class WorkYear(BaseView):
     # --- the year ------------------------------------------------------------------------------------------------
 
     @expose("/year/")
-    def now(self) -> Any:
+    def now(self) -> str:
+        """This year."""
         demand("work-days", "list")
-        return redirect(url_for("WorkYear.table", year=local_day(now()).year))
+        return self.page(local_day(now()).year)
 
     @expose(f"/{PK}/year")
-    def of_day(self, pk: int) -> Any:
-        """From the page of one day to its year."""
+    def of_day(self, pk: int) -> str:
+        """From the page of one day: its year."""
         demand("work-days", "show")
         row = db().get(WorkDay, pk) or abort(404)
-        return redirect(url_for("WorkYear.table", year=row.day.year, _anchor=f"m{row.day.month}"))
+        return self.page(row.day.year)
 
     @expose(f"/year/{YEAR}")
     def table(self, year: int) -> str:
         demand("work-days", "list")
+        return self.page(year)
+
+    def page(self, year: int) -> str:
         days = WorkDay.day.between(date(year, 1, 1), date(year, 12, 31))
         columns = (WorkDay.day, WorkDay.workday, WorkDay.source, WorkDay.name, WorkDay.provisional, WorkDay.id)
         held = [*db().execute(select(*columns).where(days))]

@@ -170,7 +170,7 @@ class Find(BaseView):
         short = len(text) < SHORTEST_SEARCH and text.isascii()
         groups = [] if short else self.found(text)
         if request.args.get("short"):
-            return jsonify({"groups": groups, "also": display.also_looked_for(text)})
+            return jsonify({"groups": groups, **display.also_looked_for_json(text)})
         return render_template("find.html", text=text, groups=groups, short=short)
 
     @staticmethod

@@ -58,10 +58,10 @@ BY_HAND: dict[str, list[tuple[str, str, Any, set[int], set[int]]]] = {
         ("GET", "/matrix/1", None, {200, 403}, {302}),
         ("POST", "/matrix/1", {"cases.list": "all"}, {403}, {302}),
     ],
-    "WorkYear.now": [("GET", "/work-days/year/", None, {302}, {302})],
+    "WorkYear.now": [("GET", "/work-days/year/", None, {200}, {302})],
     "WorkYear.table": [("GET", f"/work-days/year/{year}", None, {200}, {302}) for year in (1949, 2026, 2027, 2100)],
     # 1: the first day of the calendar, which everybody may see.
-    "WorkYear.of_day": [("GET", "/work-days/1/year", None, {302}, {302})],
+    "WorkYear.of_day": [("GET", "/work-days/1/year", None, {200}, {302})],
     "WorkYear.load": [
         ("GET", "/work-days/notice", None, {200, 403}, {302}),
         ("POST", "/work-days/notice", {"text": "x"}, {422, 403}, {302}),
