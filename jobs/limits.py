@@ -55,7 +55,7 @@ def reckon_limits(means: Means, outbox_id: int, now: datetime) -> None:
 
 def batch(s: ScopedSession, todo: Outbox, now: datetime) -> bool:
     """Reckon the next rows; False when there are no more."""
-    data = dict(todo.data)
+    data = {**todo.data, "moved": [*todo.data.get("moved", ())]}  # changed in place it would not be stored
     names = [name for name, model in registries().items() if running(model)]
     at = data.get("at") or [names[0] if names else "", 0]
     calendar = whole_calendar(s)
@@ -76,14 +76,12 @@ def one(s: ScopedSession, row: Any, calendar: Calendar, data: dict[str, Any], no
     found = differing(row, calendar)
     if not found:
         return
-    told = [*data.get("moved", [])]
     dates = [*moved(row, found)]
     reckon(s, row, found, now)
     data["rows"] = data.get("rows", 0) + 1
     data["limits"] = data.get("limits", 0) + len(dates)
-    some = dates[: MOST_TOLD - len(told)]
-    told.extend([m.registry, m.row, m.label, m.clock, m.old.isoformat(), m.new.isoformat()] for m in some)
-    data["moved"] = told
+    some = dates[: MOST_TOLD - len(data["moved"])]
+    data["moved"].extend([m.registry, m.row, m.label, m.clock, m.old.isoformat(), m.new.isoformat()] for m in some)
 
 
 def tell(s: ScopedSession, todo: Outbox, now: datetime) -> None:
