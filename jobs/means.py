@@ -14,8 +14,8 @@ from models.database import Database
 class Means:
     """The database, the settings, and the clock, which is read at the door of each job.
 
-    follow: takes ids of the outbox that a job has just posted, to be done at once where there is a queue; where there is
-    none, the next tick finds them.
+    follow: takes ids of the outbox that a job has just posted, to be done at once where there is a queue; where there
+    is none, the next tick finds them.
     """
 
     database: Database

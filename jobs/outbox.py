@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from jobs.changes import effect
 from jobs.letters import write_letter
+from jobs.limits import reckon_limits
 from jobs.means import Means
 from jobs.reminders import remind, settle
 from models.outbox import MOST_ATTEMPTS, Outbox, OutboxState, claim, close, due, put_back
@@ -63,4 +64,4 @@ class Worker(Means):
                 return done
 
 
-WORK.update({"effect": effect, "letter": write_letter, "remind": remind, "settle": settle})
+WORK.update({"effect": effect, "letter": write_letter, "limits": reckon_limits, "remind": remind, "settle": settle})

@@ -19,7 +19,7 @@ from models.item import Item, ItemState
 from models.profile import lookup
 from models.work_day import load_calendar
 from models.write import check_constraint
-from rules.deadlines import SHANGHAI, due, local_day, warn_day
+from rules.deadlines import SHANGHAI, due, local_day, plain_lines, warn_day
 from rules.identifiers import REASONS, check_resident, check_uscc, mask_identifier
 from rules.lifecycle import Lifecycle, Move
 from rules.words import N_, LabelEnum, Problem
@@ -178,14 +178,6 @@ def _warning(session: Any, row: Any, now: datetime) -> datetime:
     return datetime.combine(day, OPENING, SHANGHAI)
 
 
-def plain_lines(lines: Iterable[Any]) -> list[Any]:
-    """The explanation of a date as JSON: [message id, values], read later in the reader's language."""
-    return [
-        [line.message, {k: v.isoformat() if isinstance(v, date) else v for k, v in line.params.items()}]
-        for line in lines
-    ]
-
-
 def _not_in_force(row: Any, field_name: str | None) -> Problem:
     """不得变相实施未列入目录内的政务服务事项 (《济南市政务服务标准化管理办法》; A04)."""
     message = N_("Cases can be handled only on items in force; this one is “%(state)s”.")
@@ -267,9 +259,9 @@ Case.__admin__ = Admin(
         Group(N_("Handling"), "state department_id handler_id decided_at refusal_reason competent"),
     ),
     clocks=(
-        Clock(N_("Accept or refuse by"), "notice_due", "notice_lines"),
-        Clock(N_("Promised limit"), "promise_due", "promise_lines"),
-        Clock(N_("Statutory limit"), "statutory_due", "statutory_lines"),
+        Clock(N_("Accept or refuse by"), "notice_due", "notice_lines", "notice_provisional"),
+        Clock(N_("Promised limit"), "promise_due", "promise_lines", "decision_provisional"),
+        Clock(N_("Statutory limit"), "statutory_due", "statutory_lines", "decision_provisional"),
     ),
     related=("letters",),
     inline=("letters",),

@@ -141,11 +141,15 @@ class Reminder:
 
 @dataclass(frozen=True)
 class Clock:
-    """A due date on the show page that explains itself: attribute of the date, and of its list of lines."""
+    """A due date on the show page that explains itself: attribute of the date, and of its list of lines.
+
+    provisional: attribute that says whether the date may still move; limits may share one.
+    """
 
     title: str
     due: str
     lines: str
+    provisional: str | None = None
 
 
 @dataclass(frozen=True)
@@ -182,19 +186,6 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Desk:
-    """What a registry puts on the workbench of everybody who may list it.
-
-    remarks(session, now) yields sentences (Told) about what should be seen to.
-    """
-
-    figures: tuple[Figure, ...] = ()
-    blocks: tuple[Block, ...] = ()
-    tallies: tuple[Tally, ...] = ()
-    remarks: Callable[..., Iterable[Told]] | None = None
-
-
-@dataclass(frozen=True)
 class Control:
     """Fields that nobody changes alone once they say something: only a finished change request does
     (《陕西省政务服务效能管理暂行办法》 art. 5; models/change.py).
@@ -221,6 +212,26 @@ class Page:
     label: str
     endpoint: str
     verb: str = "show"
+
+
+@dataclass(frozen=True)
+class Remark(Told):
+    """A sentence on the workbench about what should be seen to. page: where, for whoever may do its verb there."""
+
+    page: Page | None = None
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a registry puts on the workbench of everybody who may list it.
+
+    remarks(session, now) yields sentences (Told) about what should be seen to; a Remark leads to where that is done.
+    """
+
+    figures: tuple[Figure, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    tallies: tuple[Tally, ...] = ()
+    remarks: Callable[..., Iterable[Told]] | None = None
 
 
 @dataclass(frozen=True)

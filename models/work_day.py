@@ -9,11 +9,11 @@ from sqlalchemy import ScalarSelect, String, UniqueConstraint, cast, func, selec
 from sqlalchemy.orm import Mapped, Session
 
 from models.base import Row, field
-from models.declare import READERS, Admin, Desk, Grant, Group, MenuGroup, Reach, Role
+from models.declare import READERS, Admin, Desk, Grant, Group, MenuGroup, Page, Reach, Remark, Role
 from models.write import save
 from rules.calendar import Calendar, Day, covered_years, published_days
 from rules.deadlines import local_day
-from rules.words import N_, Told
+from rules.words import N_
 
 
 class WorkDay(Row):
@@ -30,7 +30,7 @@ class WorkDay(Row):
         return self.day.isoformat()
 
 
-def missing_year(session: Session, now: datetime) -> Iterable[Told]:
+def missing_year(session: Session, now: datetime) -> Iterable[Remark]:
     """From 1 November on, next year's arrangement should be in the calendar."""
     today = local_day(now)
     if today.month < 11:
@@ -38,8 +38,10 @@ def missing_year(session: Session, now: datetime) -> Iterable[Told]:
     held = session.scalar(select(func.max(WorkDay.day)).where(WorkDay.provisional.is_(False)))
     if held is None or held.year <= today.year:
         message = N_("The holiday arrangement for %(year)d is not entered yet; limits that end in it are provisional.")
-        yield Told(message, {"year": today.year + 1})
+        yield Remark(message, {"year": today.year + 1}, LOADING)
 
+
+LOADING = Page(N_("Load a holiday notice"), "WorkYear.load", "edit")
 
 WorkDay.__admin__ = Admin(
     name="work-days",
@@ -51,6 +53,8 @@ WorkDay.__admin__ = Admin(
     search="name source",
     filters="workday provisional day",
     desk=Desk(remarks=missing_year),
+    pages=(Page(N_("The whole year"), "WorkYear.of_day"),),
+    overviews=(Page(N_("Year view"), "WorkYear.now", "list"), LOADING),
     order="-day",
     natural_key=("day",),
     groups=(Group(N_("Basics"), "day workday name source provisional"),),

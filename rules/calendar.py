@@ -29,6 +29,7 @@ LABOUR = N_("Labour Day")
 DRAGON_BOAT = N_("Dragon Boat Festival")
 MID_AUTUMN = N_("Mid-Autumn Festival")
 NATIONAL = N_("National Day")
+ANTI_FASCIST = N_("70th anniversary of the victory in the War of Resistance")
 
 # chinesecalendar's names to ours: a name it adds later shows as it stands until it is listed here.
 _NAMES = {
@@ -39,7 +40,7 @@ _NAMES = {
     "Dragon Boat Festival": DRAGON_BOAT,
     "Mid-autumn Festival": MID_AUTUMN,
     "National Day": NATIONAL,
-    "Anti-Fascist 70th Day": N_("70th anniversary of the victory in the War of Resistance"),
+    "Anti-Fascist 70th Day": ANTI_FASCIST,
 }
 
 # Four letters a year from 1949 to 2100, each a number of days in base 36: 春节 after 21 January, 清明 after
@@ -67,6 +68,8 @@ _LUNAR = (
     "j1hc"  # 2100
 )
 
+# The Measures as amended on 8 November 2024 hold since 1 January 2025.
+SINCE_2025 = 2025
 _DAY = timedelta(days=1)
 _SATURDAY = 5
 
@@ -94,9 +97,11 @@ class Day:
 class Calendar:
     """The table's days first, the law for every other day. Immutable; one serves a whole request or job."""
 
-    def __init__(self, days: Iterable[Day] | Mapping[date, Day] = ()) -> None:
+    def __init__(self, days: Iterable[Day] | Mapping[date, Day] = (), *, beneath: Calendar | None = None) -> None:
+        """beneath: another calendar, which answers for what *days* do not say."""
         rows = days.values() if isinstance(days, Mapping) else days
-        self._days = {row.day: row for row in rows}
+        self._days: dict[date, Day] = dict(beneath._days) if beneath is not None else {}
+        self._days |= {row.day: row for row in rows}
 
     def day(self, d: date) -> Day:
         """What is known of *d*, any date at all. A datetime is refused (TypeError): its day needs a zone."""
@@ -138,18 +143,18 @@ class Calendar:
 
 def _by_law(d: date) -> Day:
     """国务院关于职工工作时间的规定第七条 (Saturday and Sunday are days of rest) and the statutory days."""
-    name = _statutory(d.year).get(d)
+    name = statutory_days(d.year).get(d)
     return Day(d, name is None and d.weekday() < _SATURDAY, FALLBACK, name, provisional=True)
 
 
 @lru_cache(maxsize=256)
-def _statutory(year: int) -> dict[date, str]:
+def statutory_days(year: int) -> Mapping[date, str]:
     """全国年节及纪念日放假办法第二条: day → name, as in force since 2025, before that as in force since 2014.
 
     Outside 1949-2100 only the days fixed in the solar calendar. A day off in lieu (第六条) and a rearranged
     one (第七条) are known only from the year's notice.
     """
-    since_2025 = year >= 2025
+    since_2025 = year >= SINCE_2025
     found: dict[date, str] = {}
 
     def add(first: date, days: int, name: str) -> None:
@@ -171,6 +176,11 @@ def _statutory(year: int) -> dict[date, str]:
         add(date(year, 5, 26) + _DAY * dragon_boat, 1, DRAGON_BOAT)
         add(date(year, 9, 6) + _DAY * mid_autumn, 1, MID_AUTUMN)
     return found
+
+
+def days_by_law(year: int) -> int:
+    """How many days of rest the holidays of *year* make, two on one day counted twice."""
+    return 13 if year >= SINCE_2025 else 11
 
 
 def covered_years() -> range:

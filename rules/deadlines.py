@@ -99,6 +99,26 @@ def due(
     return Deadline(end, any(day.provisional for day in days), tuple(lines))
 
 
+def plain_lines(lines: Iterable[Line]) -> list[Any]:
+    """The explanation of a date as JSON: [message id, values], read later in the reader's language."""
+    return [
+        [line.message, {k: v.isoformat() if isinstance(v, date) else v for k, v in line.params.items()}]
+        for line in lines
+    ]
+
+
+def due_again(lines: Any, calendar: Calendar) -> Deadline | None:
+    """The limit that *lines* (as of :func:`plain_lines`) explain, by another calendar: the same days from the same day.
+
+    None where they are no explanation of :func:`due`, or the limit is a day of its own.
+    """
+    try:
+        (start_message, start), (count_message, count) = lines[:2]
+        return due(date.fromisoformat(start["start"]), int(count["workdays"]), calendar, start_message, count_message)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def _kind(day: Day) -> tuple[str, str | None]:
     """(what the explanation calls the day, name of the holiday): neighbours of one kind share a line."""
     if day.workday:

@@ -62,7 +62,7 @@ class Told:
 
     message: str
     params: Mapping[str, Any]
-    about: tuple[str, int] | None = None
+    about: tuple[str, int] | None = dataclasses.field(default=None, kw_only=True)
 
     def __str__(self) -> str:
         return self.message % self.params

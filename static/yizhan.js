@@ -24,7 +24,7 @@ function picker(box) {
     const mine = ++asked;
     const answer = await fetch(`${box.dataset.pick}?q=${encodeURIComponent(input.value === chosen ? "" : input.value)}`, { headers: { Accept: "application/json" } });
     if (mine !== asked || !answer.ok || answer.redirected) return;
-    const { choices } = await answer.json();
+    const { choices, also } = await answer.json();
     list.replaceChildren(...choices.map((choice, i) => {
       const item = document.createElement("li");
       item.id = `${list.id}-${i}`; item.role = "option"; item.dataset.id = choice.id; item.dataset.label = choice.label;
@@ -35,6 +35,7 @@ function picker(box) {
       return item;
     }));
     if (!choices.length) { const none = document.createElement("li"); none.className = "none"; none.append("—"); list.append(none); }
+    if (also) { const told = document.createElement("li"); told.className = "none"; told.append(also); list.append(told); }
     list.hidden = false; input.setAttribute("aria-expanded", "true"); at = -1;
     list.scrollIntoView({ block: "nearest" });
   };
@@ -153,7 +154,7 @@ $$("form[data-everywhere]").forEach((form) => {
     if (!/[^\x00-\x7f]|../.test(text)) { close(); return; }
     const answer = await fetch(`${form.action}?short=1&q=${encodeURIComponent(text)}`, { headers: { Accept: "application/json" } });
     if (mine !== asked || !answer.ok || answer.redirected) return;
-    const { groups } = await answer.json();
+    const { groups, also } = await answer.json();
     let count = 0;
     panel.replaceChildren(...groups.flatMap((group) => {
       const title = document.createElement("b"); title.append(group.title); title.role = "presentation";
@@ -164,6 +165,7 @@ $$("form[data-everywhere]").forEach((form) => {
         return link;
       })];
     }));
+    if (also && count) { const told = document.createElement("small"); told.role = "presentation"; told.append(also); panel.append(told); }
     panel.hidden = !count; input.setAttribute("aria-expanded", String(count > 0)); at = -1;
   };
   input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(ask, 200); });

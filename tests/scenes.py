@@ -10,6 +10,7 @@ from typing import Any
 from rules import totp
 from rules.deadlines import local_day
 from tests.browser import ROOT, People, enter, pick
+from tests.rules.notices import notice
 
 LIST = ROOT / "tests" / "data" / "catalogue_with_oddities.csv"
 FOOD = "990102-31001"
@@ -283,6 +284,13 @@ def old_form(page: Any, people: People) -> None:
     page.wait_for_selector("text=登录已失效")
 
 
+def previewed(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/work-days/notice")
+    page.fill("#text", notice(2027))
+    page.click("main form .btn.main")
+    page.wait_for_selector("text=尚未写入")
+
+
 SCENES = (
     Scene("sign-in", None, at("/login/")),
     Scene("verify", None, at("/verify/NOPE")),
@@ -328,6 +336,10 @@ SCENES = (
     Scene("events", "auditor", at("/events/")),
     Scene("letter", "clerk2", issued),
     Scene("import", "admin", imported),
+    Scene("year", "admin", at("/work-days/year/2026"), dark=True),
+    Scene("year-provisional", "clerk1", at("/work-days/year/2031")),
+    Scene("notice", "admin", at("/work-days/notice")),
+    Scene("notice-preview", "admin", previewed),
     Scene("token", "clerk1", token),
     Scene("not-found", "clerk1", at("/nowhere")),
     Scene("action", "approver1", to_refuse),

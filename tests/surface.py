@@ -16,7 +16,7 @@ from flask import Flask
 from sqlalchemy import inspect as mapped
 from werkzeug.routing import Rule
 
-from forms.convert import LARGEST_ID, specs
+from forms.convert import specs
 from models import registries
 from models.declare import Admin, Role
 from models.token import HANDS_OFF
@@ -56,7 +56,7 @@ def methods(rule: Rule) -> str:
 
 
 def path(rule: Rule) -> str:
-    return rule.rule.replace(f"<int(max={LARGEST_ID}):pk>", "<pk>")
+    return re.sub(r"<int\([^)]*\):(\w+)>", r"<\1>", rule.rule)
 
 
 def let_in(app: Flask, rule: Rule) -> str:

@@ -27,6 +27,7 @@ ROOMS: dict[str, set[str]] = {
 # Which package from outside a room may import; a file's own name stands for that file alone.
 PACKAGES: dict[str, set[str]] = {
     "rules": {"chinese_calendar"},
+    "rules/scripts.py": {"opencc"},  # its tables of Simplified and Traditional characters
     "rules/passwords.py": {"zxcvbn"},  # lists of what people choose, and how to count the guesses
     "models": {"sqlalchemy"},
     "models/base.py": {"flask_appbuilder"},  # its metadata is shared, so that foreign keys reach the users

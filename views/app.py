@@ -35,6 +35,7 @@ from views.matrix import Matrix
 from views.my_account import MyAccount, SecondFactor
 from views.pages import PAGES
 from views.signin import SignIn
+from views.work_year import WorkYear
 from views.workbench import Find, Workbench, badge_words, badges
 
 
@@ -45,7 +46,7 @@ class Builder(AppBuilder):
         self.sm.auth_view = self.add_view_no_menu(SignIn)
         self.sm.register_views()
         self.add_api(OpenApi)
-        for page in (*PAGES, MyAccount, SecondFactor, Workbench, Find, Import, Matrix, Catalogue):
+        for page in (*PAGES, MyAccount, SecondFactor, Workbench, Find, Import, Matrix, Catalogue, WorkYear):
             view = self.add_view_no_menu(page)
             if page in (*PAGES, MyAccount, SecondFactor):  # open to everybody, or asking for passwords
                 self.sm.limiter.limit(self.sm.auth_rate_limit)(view.blueprint)
@@ -200,13 +201,18 @@ CALLED: dict[str, Any] = {
     "labelled": display.labelled,
     "moment": display.moment,
     "day": display.day,
+    "weekday_day": display.weekday_day,
+    "days_from_to": display.days_from_to,
+    "month_name": lambda first: format_date(first, "LLLL"),
+    "week_days": display.week_days,
+    "href": display.href,
     "long_day": lambda value: format_date(value, "full"),
     "told": display.told,
+    "also_looked_for": display.also_looked_for,
     "differences": display.difference_lines,
     "action_label": display.action_label,
     "verb_label": display.verb_label,
     "role_label": display.role_label,
-    "href": display.href,
     "day_of": lambda text: display.day(date.fromisoformat(text)),
     "navigation": navigation,
     "with_args": with_args,

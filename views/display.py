@@ -15,13 +15,16 @@ from flask_babel import format_date, format_datetime, get_translations
 import notices
 from forms.convert import BadValue, Spec, parse, parse_many, specs, to_json
 from models import registries
+from models.arrangement import LIMITS
 from models.base import personal_fields
 from models.declare import REACHES, VERBS, Admin, Reach, Role
 from models.draft import Draft
 from models.event import REVEAL, masked
 from models.letter import Letter
+from models.limits import RECKON, RECKONED
 from models.outbox import Outbox
 from models.role import AccessRole
+from models.search import also
 from models.work_day import load_calendar
 from rules.calendar import Calendar
 from rules.deadlines import local_day, standing
@@ -38,6 +41,7 @@ FILE_COLUMNS = {
 # What Events name that is neither a move nor a declared action.
 OTHER_ACTIONS = {
     REVEAL: N_("Looked at the personal data in full"),
+    RECKON: RECKONED,
     "change_password": N_("Change password"),
     "second_factor_on": N_("Set up a second factor"),
     "second_factor_off": N_("Switch the second factor off"),
@@ -112,6 +116,25 @@ def day(value: date) -> str:
     return str(format_date(value, gettext("MMM d") if same_year else gettext("MMM d, y")))
 
 
+def weekday_day(value: date, year: int | None = None) -> str:
+    """With its weekday: 2月14日周六. year: the one that the page is about, which is not said."""
+    told = day(value) if value.year != year else format_date(value, gettext("MMM d"))
+    return gettext("%(day)s %(weekday)s", day=told, weekday=format_date(value, "EEE"))
+
+
+def days_from_to(first: date, last: date) -> str:
+    """A run of days, said short; of the year that the page is about."""
+    one = str(format_date(first, gettext("MMM d")))
+    if first == last:
+        return one
+    return gettext("%(first)s to %(last)s", first=one, last=format_date(last, gettext("MMM d")))
+
+
+def week_days() -> list[str]:
+    """Monday to Sunday, as short as the language has them."""
+    return [str(format_date(date(2024, 1, 1 + i), "EEEEE")) for i in range(7)]
+
+
 def moment(value: datetime) -> str:
     same_year = local_day(value).year == local_day(now()).year
     return str(format_datetime(value, gettext("MMM d HH:mm") if same_year else gettext("MMM d, y HH:mm")))
@@ -154,6 +177,18 @@ def problem_lines(problems: Problems, model: type[Any]) -> list[tuple[str, bool]
 
 def problem_json(problem: Problem) -> dict[str, Any]:
     return {"field": problem.field, "code": problem.code, "message": problem_text(problem)}
+
+
+def also_looked_for(text: str) -> str:
+    """What a search for *text* looked for besides, as it is said below the box; nothing where there is nothing."""
+    words = also(text)
+    return gettext("Also looked for: %(words)s", words=gettext(", ").join(words)) if words else ""
+
+
+def also_looked_for_json(text: str) -> dict[str, str]:
+    """The same for a script, only where there is something."""
+    words = also_looked_for(text)
+    return {"also": words} if words else {}
 
 
 def label_of(row: Any) -> str:
@@ -261,12 +296,8 @@ def titles(spec: Spec) -> Mapping[str, str]:
         letters = {f"letter.{k.name}": k.title for k in notices.kinds().values()}
         names = {r.name for model in registries().values() for r in model.__admin__.reminders}
         reminders = {f"remind.{name}": N_("Reminder") for name in names}
-        return {
-            "effect": N_("Effect of a change"),
-            **letters,
-            **reminders,
-            **{f"settle.{name}": N_("End of a reminder") for name in names},
-        }
+        work = {"effect": N_("Effect of a change"), LIMITS: N_("Limits after a holiday notice")}
+        return {**work, **letters, **reminders, **{f"settle.{name}": N_("End of a reminder") for name in names}}
     return {}
 
 

@@ -290,7 +290,8 @@ class Reading(Registry):
         found = db().scalars(statement.order_by(getattr(spec.target, target.order.removeprefix("-"))))
         # What is over may still be meant (in a filter), but comes last.
         chosen = sorted(found, key=lambda row: self.is_over(target, row))
-        return jsonify({"choices": [self.choice(target, row) for row in chosen]})
+        choices = [self.choice(target, row) for row in chosen]
+        return jsonify({"choices": choices, **display.also_looked_for_json(request.args.get("q", ""))})
 
     @staticmethod
     def choice(target: Admin, row: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from werkzeug.datastructures import MultiDict
 
 from forms.convert import specs
 from models import registries
-from models.declare import Admin, Block, Tally
+from models.declare import Admin, Block, Remark, Tally
 from models.event import REVEAL, Event
 from models.search import search
 from rules.deadlines import local_day
@@ -88,7 +88,7 @@ class Workbench(BaseView):
             blocks=[b for b in blocks if not b["aside"]],
             beside=[b for b in blocks if b["aside"] and (b["rows"] or b["empty"])],
             tallies=[t for m, desk in desks for tally in desk.tallies if (t := self.tally(m, tally))["rows"]],
-            remarks=[t for _, desk in desks if desk.remarks is not None for t in desk.remarks(db(), now())],
+            remarks=[(t, seen_to(m, t)) for m, d in desks if d.remarks is not None for t in d.remarks(db(), now())],
             done=self.done_last(),
             adding=[m.__admin__ for m, desk in desks if desk.blocks and g.scope.may(m.__admin__.name, "add")],
         )
@@ -162,6 +162,12 @@ class Workbench(BaseView):
         return [*found.values()][:DONE_LAST]
 
 
+def seen_to(model: type[Any], remark: Any) -> str | None:
+    """Where that is done what the remark is about, for whoever may."""
+    page = remark.page if isinstance(remark, Remark) else None
+    return url_for(page.endpoint) if page is not None and g.scope.may(model.__admin__.name, page.verb) else None
+
+
 class Find(BaseView):
     """One search over all registries that a person may list."""
 
@@ -177,7 +183,7 @@ class Find(BaseView):
         short = len(text) < SHORTEST_SEARCH and text.isascii()
         groups = [] if short else self.found(text)
         if request.args.get("short"):
-            return jsonify({"groups": groups})
+            return jsonify({"groups": groups, **display.also_looked_for_json(text)})
         return render_template("find.html", text=text, groups=groups, short=short)
 
     @staticmethod

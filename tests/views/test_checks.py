@@ -500,6 +500,7 @@ WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
     "D039": [
         ({"clocks": (Clock("Overdue", "name", "lines"),)}, "clocks"),
         ({"clocks": (Clock("Overdue", "due", "name"),)}, "clocks"),
+        ({"clocks": (Clock("Overdue", "due", "lines", "name"),)}, "clocks"),
     ],
     "D040": [
         (life(field="status"), "life.field"),

@@ -60,6 +60,16 @@ BY_HAND: dict[str, list[tuple[str, str, Any, set[int], set[int]]]] = {
     ],
     "Catalogue.drift": [("GET", "/catalogue-check/drift", None, {200, 403}, {302})],
     "Catalogue.reductions": [("GET", "/catalogue-check/reductions", None, {200, 403}, {302})],
+    "WorkYear.now": [("GET", "/work-days/year/", None, {200}, {302})],
+    "WorkYear.table": [("GET", f"/work-days/year/{year}", None, {200}, {302}) for year in (1949, 2026, 2027, 2100)],
+    # 1: the first day of the calendar, which everybody may see.
+    "WorkYear.of_day": [("GET", "/work-days/1/year", None, {200}, {302})],
+    "WorkYear.load": [
+        ("GET", "/work-days/notice", None, {200, 403}, {302}),
+        ("POST", "/work-days/notice", {"text": "x"}, {422, 403}, {302}),
+    ],
+    "WorkYear.confirm": [("POST", "/work-days/notice/confirm", {"text": "x", "stamp": "1"}, {422, 403}, {302})],
+    "WorkYear.moved": [("GET", "/work-days/notice/1", None, {404, 403}, {302})],
     "Verify.show": [
         ("GET", "/verify/", None, {200}, {200}),
         ("GET", "/verify/AAAA-AAAA-AAAA-AAAA", None, {404}, {404}),

@@ -54,7 +54,7 @@ CODES: dict[str, str] = {
     "D036": "`file` names something other than a deferred column of bytes.",
     "D037": "`search` or `label` names something that is no text.",
     "D038": "`editable` is neither always, new nor never.",
-    "D039": "A clock names something other than a date and the list of lines that explain it.",
+    "D039": "A clock names something other than a date, the list of lines that explain it, and a yes or no.",
     # Life cycles and steps
     "D040": "The life cycle's field is no column of its enumeration of states.",
     "D041": "No chain of moves leads from the first state, or one that rows begin in, to this one.",

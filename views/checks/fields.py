@@ -70,7 +70,7 @@ def names(d: Declared) -> Iterator[Mistake]:
         ("follows", [admin.follows] if admin.follows else [], known),
         ("natural_key", admin.natural_key, known),
         ("reminders", [reminder.to for reminder in admin.reminders], known),
-        ("clocks", [n for c in admin.clocks for n in (c.due, c.lines)], known),
+        ("clocks", [n for c in admin.clocks for n in (c.due, c.lines, c.provisional) if n], known),
         ("control", admin.control.names if admin.control else (), known),
         ("file", [admin.file] if admin.file else [], mapped),
     ]
@@ -256,6 +256,10 @@ def contents(d: Declared) -> Iterator[Mistake]:
             yield d.wrong("D039", "clocks", f"{clock.due!r} is named as a limit, which holds no date")
         if d.kind(clock.lines) not in ("", "json"):
             yield d.wrong("D039", "clocks", f"{clock.lines!r} is named to explain it, which holds no list of lines")
+        if d.kind(clock.provisional or "") not in ("", "boolean"):
+            yield d.wrong(
+                "D039", "clocks", f"{clock.provisional!r} is named to say that it may move, which is no yes or no"
+            )
 
 
 CHECKS = (

@@ -1,0 +1,106 @@
+"""After a holiday notice was loaded: the limits that run are reckoned anew, and whoever loaded it is told what moved.
+
+Row by row it can be done twice without harm: a limit that is right already is left alone. The rows are done in batches,
+each in one transaction with how far it came and what moved, so that a worker killed anywhere loses and repeats nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from jobs.means import Means
+from models import registries
+from models.arrangement import whole_calendar
+from models.limits import candidates, differing, moved, reckon, running
+from models.message import Message, MessageState
+from models.outbox import Outbox, OutboxState, close
+from models.scope import ScopedSession, everything
+from models.write import save
+from rules.calendar import Calendar
+from rules.words import N_
+
+BATCH = 100
+# So many batches are done in one go; then the work is put back, so that no claim outlives its lease.
+BATCHES = 10
+# So many moved limits are kept with their dates; beyond, they are counted alone. Each stands in its row's history.
+MOST_TOLD = 1000
+
+NOTHING = N_("“%(title)s” was loaded: %(days)d days of the calendar changed, no running limit moved.")
+SOME = N_(
+    "“%(title)s” was loaded: %(days)d days of the calendar changed, %(moved)d running limits moved, in %(rows)d rows "
+    "limits were reckoned anew."
+)
+
+
+def reckon_limits(means: Means, outbox_id: int, now: datetime) -> None:
+    """Reckon the limits that one outbox row asks for (kind ``limits``)."""
+    with means.database.session(everything("limits")) as s:
+        actor = s.get_one(Outbox, outbox_id).data.get("actor")
+    for _ in range(BATCHES):
+        # The Events name whoever loaded the notice.
+        with means.database.session(everything("limits", actor), write=True) as s:
+            todo = s.get_one(Outbox, outbox_id, with_for_update=True)
+            if todo.state is not OutboxState.Claimed or todo.claimed_at != now:
+                return  # the lease ran out, and somebody else took over
+            if not batch(s, todo, now):
+                tell(s, todo, now)
+                close(todo, OutboxState.Done)
+                return
+    with means.database.session(everything("limits"), write=True) as s:
+        todo = s.get_one(Outbox, outbox_id, with_for_update=True)
+        if todo.state is OutboxState.Claimed and todo.claimed_at == now:
+            todo.state, todo.attempts, todo.due_at = OutboxState.Waiting, 0, now
+
+
+def batch(s: ScopedSession, todo: Outbox, now: datetime) -> bool:
+    """Reckon the next rows; False when there are no more."""
+    data = {**todo.data, "moved": [*todo.data.get("moved", ())]}  # changed in place it would not be stored
+    names = [name for name, model in registries().items() if running(model)]
+    at = data.get("at") or [names[0] if names else "", 0]
+    calendar = whole_calendar(s)
+    for name in names[names.index(at[0]) if at[0] in names else 0 :]:
+        after = at[1] if name == at[0] else 0
+        rows = candidates(s, registries()[name], date.fromisoformat(data["first"]), after, BATCH)
+        if rows:
+            for row in rows:
+                one(s, row, calendar, data, now)
+            data["at"] = [name, rows[-1].id]
+            todo.data = data
+            s.flush()
+            return True
+    return False
+
+
+def one(s: ScopedSession, row: Any, calendar: Calendar, data: dict[str, Any], now: datetime) -> None:
+    found = differing(row, calendar)
+    if not found:
+        return
+    dates = [*moved(row, found)]
+    reckon(s, row, found, now)
+    data["rows"] = data.get("rows", 0) + 1
+    data["limits"] = data.get("limits", 0) + len(dates)
+    some = dates[: MOST_TOLD - len(data["moved"])]
+    data["moved"].extend([m.registry, m.row, m.label, m.clock, m.old.isoformat(), m.new.isoformat()] for m in some)
+
+
+def tell(s: ScopedSession, todo: Outbox, now: datetime) -> None:
+    """The result, in the inbox of whoever loaded the notice; none where a command did."""
+    data = todo.data
+    if data.get("actor") is None:
+        return
+    moved_ones = data.get("limits", 0)
+    params = {"title": data["title"], "days": data["changed"], "moved": moved_ones, "rows": data.get("rows", 0)}
+    message = {
+        "recipient_id": data["actor"],
+        "text": SOME if data.get("rows") else NOTHING,
+        "params": params,
+        "subject_type": todo.subject_type,
+        "subject_id": todo.subject_id,
+        "state": MessageState.Unread,
+        "sent_at": now,
+        "key": f"{todo.key}:{todo.id}",
+    }
+    problems = save(s, Message(), message, now=now)
+    if any(p.code != "duplicate" for p in problems.errors):
+        raise RuntimeError(f"message about {todo.key}: {problems}")

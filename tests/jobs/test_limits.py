@@ -1,0 +1,266 @@
+"""After a notice was loaded: limits that run, their reminders, Events, and who is told."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from jobs import limits
+from jobs.outbox import Worker
+from models.arrangement import carry_out, plan
+from models.case import OPENING, Case
+from models.database import Database
+from models.event import Event, broken_links
+from models.limits import RECKON
+from models.message import Message
+from models.outbox import Outbox, OutboxState
+from models.scope import everything
+from models.work_day import WorkDay
+from models.workflow import move
+from rules.deadlines import SHANGHAI
+from rules.notice import read
+from tests.conftest import Clock
+from tests.rules.notices import notice
+from tests.world import World, receive
+
+BEFORE = datetime(2027, 2, 3, 2, 0, tzinfo=UTC)  # the day before the invented Spring Festival's last working day
+TITLE = "国务院办公厅关于2027年部分节假日安排的通知"
+
+
+def load(database: Database, text: str, actor: int | None, now: datetime) -> int | None:
+    """Load a notice as that person; the id of the work it leaves, if any."""
+    with database.session(everything("test", actor), write=True) as s:
+        planned = plan(s, read(text), replace=False)
+        assert not carry_out(s, planned, now).errors
+        posted: list[int] = s.info.get("posted", [])
+        return posted[-1] if posted else None
+
+
+@pytest.fixture
+def cases(database: Database, world: World, clock: Clock) -> dict[str, int]:
+    """One case that waits, one that is accepted, one that is refused."""
+    clock.moment = BEFORE
+    found = {}
+    with database.session(everything("test", world.account("clerk")), write=True) as s:
+        for name in ("waits", "accepted", "refused"):
+            found[name] = receive(s, world.item("公共场所卫生许可鲤"), now=BEFORE, applicant=name).id
+        assert not move(s, s.get_one(Case, found["accepted"]), "accept", now=BEFORE).errors
+        told = {"refusal_reason": "不属于本机关职权范围"}
+        assert not move(s, s.get_one(Case, found["refused"]), "refuse", now=BEFORE, given=told).errors
+    return found
+
+
+def case(database: Database, pk: int) -> Case:
+    with database.session(everything("test")) as s:
+        return s.get_one(Case, pk)
+
+
+def events(database: Database, pk: int) -> list[Event]:
+    with database.session(everything("test")) as s:
+        mine = (Event.subject_type == "cases") & (Event.subject_id == pk) & (Event.action == RECKON)
+        return [*s.scalars(select(Event).where(mine))]
+
+
+def test_limits_move_with_events_and_reminders(
+    database: Database, world: World, worker: Worker, cases: dict[str, int]
+) -> None:
+    waits = case(database, cases["waits"])
+    assert (waits.notice_due, waits.notice_provisional) == (date(2027, 2, 12), True)
+    decided = case(database, cases["accepted"])
+    assert decided.decision_provisional
+    admin = world.account("admin")
+    load(database, notice(2027), admin, BEFORE)
+    worker.run_due()
+
+    after = case(database, cases["waits"])
+    # 4 February, then the weekend that is worked, and three days more.
+    assert (after.notice_due, after.notice_provisional) == (date(2027, 2, 17), False)
+    assert [line[1]["source"] for line in after.notice_lines if "source" in line[1]] == [TITLE]
+    accepted = case(database, cases["accepted"])
+    assert accepted.promise_due is not None
+    assert decided.promise_due is not None
+    assert accepted.promise_due > decided.promise_due
+    assert not accepted.decision_provisional
+    assert accepted.notice_due == decided.notice_due  # it has run out with the acceptance
+    refused = case(database, cases["refused"])
+    assert refused.notice_due == date(2027, 2, 12)
+
+    [told] = events(database, cases["waits"])
+    assert told.actor_id == admin
+    assert told.changes["notice_due"] == ["2027-02-12", "2027-02-17"]
+    assert "promise_due" in events(database, cases["accepted"])[0].changes
+    assert events(database, cases["refused"]) == []
+    with database.session(everything("test")) as s:
+        key = f"remind.cases.notice:{cases['waits']}"
+        reminder = s.scalars(select(Outbox).where(Outbox.key == key)).one()
+        assert reminder.due_at == datetime.combine(date(2027, 2, 16), OPENING, SHANGHAI)
+        assert broken_links(s) == []
+
+
+def test_whoever_loaded_it_is_told(database: Database, world: World, worker: Worker, cases: dict[str, int]) -> None:
+    todo = load(database, notice(2027), world.account("admin"), BEFORE)
+    worker.run_due()
+    with database.session(everything("test")) as s:
+        message = s.scalars(select(Message).where(Message.recipient_id == world.account("admin"))).one()
+        assert message.params == {"title": TITLE, "days": 365, "moved": 3, "rows": 2}
+        row = s.get_one(Outbox, todo)
+        assert row.state is OutboxState.Done
+        moved = {(r, pk, clock): (old, new) for r, pk, _, clock, old, new in row.data["moved"]}
+        assert moved["cases", cases["waits"], "Accept or refuse by"] == ("2027-02-12", "2027-02-17")
+        assert {pk for _, pk, _ in moved} == {cases["waits"], cases["accepted"]}
+
+
+def test_loading_it_again_changes_nothing(
+    database: Database, world: World, worker: Worker, cases: dict[str, int]
+) -> None:
+    load(database, notice(2027), world.account("admin"), BEFORE)
+    worker.run_due()
+    with database.session(everything("test")) as s:
+        before = s.scalar(select(func.count(Event.id)))
+    assert load(database, notice(2027), world.account("admin"), BEFORE) is None
+    worker.run_due()
+    with database.session(everything("test")) as s:
+        assert s.scalar(select(func.count(Event.id))) == before
+
+
+def test_an_amended_notice_is_loaded_over_it(
+    database: Database, world: World, worker: Worker, cases: dict[str, int]
+) -> None:
+    """It moves what it moves, and loading the first one again does not take it back."""
+    admin = world.account("admin")
+    load(database, notice(2027), admin, BEFORE)
+    worker.run_due()
+    longer = (
+        "国务院办公厅关于延长2027年春节假期的通知\n"
+        "一、延长2027年春节假期至2月15日（星期一），2月16日（星期二）起正常上班。"
+    )
+    load(database, longer, admin, BEFORE)
+    worker.run_due()
+    assert case(database, cases["waits"]).notice_due == date(2027, 2, 19)
+    assert len(events(database, cases["waits"])) == 2
+    assert load(database, notice(2027), admin, BEFORE) is None
+    with database.session(everything("test")) as s:
+        planned = plan(s, read(notice(2027)), replace=False)
+        assert [c.before.day.isoformat() for c in planned.kept] == ["2027-02-14", "2027-02-15"]
+        assert len(plan(s, read(notice(2027)), replace=True).moving) == 2
+
+
+def test_a_reminder_that_was_sent_is_not_sent_again(
+    database: Database, world: World, worker: Worker, clock: Clock, cases: dict[str, int]
+) -> None:
+    clock.moment = datetime(2027, 2, 11, 2, 0, tzinfo=UTC)
+    worker.run_due()
+    load(database, notice(2027), world.account("admin"), clock.moment)
+    worker.run_due()
+    clock.moment = datetime(2027, 2, 20, 2, 0, tzinfo=UTC)
+    worker.run_due()
+    with database.session(everything("test")) as s:
+        mine = (Message.subject_type == "cases") & (Message.subject_id == cases["waits"])
+        assert s.scalar(select(func.count(Message.id)).where(mine)) == 1
+
+
+class Killed(BaseException):
+    """The worker is gone, without a word."""
+
+
+@pytest.mark.parametrize("after", [0, 1, 3, 5])
+def test_a_killed_worker_forgets_and_repeats_nothing(
+    database: Database, world: World, worker: Worker, clock: Clock, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    clock.moment = BEFORE
+    with database.session(everything("test", world.account("clerk")), write=True) as s:
+        pks = [receive(s, world.item("公共场所卫生许可鲤"), now=BEFORE, applicant=f"第{i}").id for i in range(5)]
+    todo = load(database, notice(2027), world.account("admin"), BEFORE)
+    assert todo is not None
+    monkeypatch.setattr(limits, "BATCH", 2)
+    real, count = limits.reckon, 0
+
+    def dies(*args: Any) -> None:
+        nonlocal count
+        if count == after:
+            raise Killed
+        count += 1
+        real(*args)
+
+    monkeypatch.setattr(limits, "reckon", dies)
+    if after < 5:
+        with pytest.raises(Killed):
+            worker.deliver(todo)
+    else:
+        worker.deliver(todo)
+    monkeypatch.setattr(limits, "reckon", real)
+    clock.moment = BEFORE + timedelta(minutes=5)  # its lease is over
+    worker.run_due()
+    for pk in pks:
+        assert case(database, pk).notice_due == date(2027, 2, 17)
+        assert len(events(database, pk)) == 1
+    with database.session(everything("test")) as s:
+        row = s.get_one(Outbox, todo)
+        assert row.state is OutboxState.Done
+        assert row.data["limits"] == row.data["rows"] == len(row.data["moved"]) == 5
+        assert s.scalar(select(func.count(Message.id)).where(Message.subject_type == "work-days")) == 1
+
+
+def test_much_work_is_done_in_turns(
+    database: Database, world: World, worker: Worker, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.moment = BEFORE
+    with database.session(everything("test", world.account("clerk")), write=True) as s:
+        for i in range(5):
+            receive(s, world.item("公共场所卫生许可鲤"), now=BEFORE, applicant=f"第{i}")
+    todo = load(database, notice(2027), world.account("admin"), BEFORE)
+    assert todo is not None
+    monkeypatch.setattr(limits, "BATCH", 1)
+    monkeypatch.setattr(limits, "BATCHES", 2)
+    monkeypatch.setattr(limits, "MOST_TOLD", 3)
+    assert worker.deliver(todo)
+    with database.session(everything("test")) as s:
+        row = s.get_one(Outbox, todo)
+        assert (row.state, row.attempts, row.data["limits"]) == (OutboxState.Waiting, 0, 2)
+    worker.run_due()
+    with database.session(everything("test")) as s:
+        row = s.get_one(Outbox, todo)
+        assert (row.state, row.data["limits"], len(row.data["moved"])) == (OutboxState.Done, 5, 3)
+
+
+def test_who_took_over_is_left_to_it(
+    database: Database, world: World, worker: Worker, clock: Clock, cases: dict[str, int]
+) -> None:
+    """A worker whose lease has run out leaves the rows to the other."""
+    todo = load(database, notice(2027), world.account("admin"), BEFORE)
+    assert todo is not None
+    with database.session(everything("test"), write=True) as s:
+        row = s.get_one(Outbox, todo)
+        row.state, row.claimed_at = OutboxState.Claimed, BEFORE + timedelta(seconds=61)
+    limits.reckon_limits(worker, todo, BEFORE)
+    assert events(database, cases["waits"]) == []
+    with database.session(everything("test")) as s:
+        assert s.get_one(Outbox, todo).state is OutboxState.Claimed
+
+
+def test_no_row_is_decided_by_a_setting_that_changed(
+    database: Database, world: World, worker: Worker, cases: dict[str, int]
+) -> None:
+    """The limit keeps its five days, whatever the profile says now."""
+    from models.profile import Profile
+    from models.write import save
+
+    with database.session(everything("test"), write=True) as s:
+        profile = s.scalars(select(Profile)).first()
+        assert profile is not None
+        assert not save(s, profile, {"notice_days": 3}, now=BEFORE).errors
+    load(database, notice(2027), world.account("admin"), BEFORE)
+    worker.run_due()
+    assert case(database, cases["waits"]).notice_due == date(2027, 2, 17)
+
+
+def test_the_calendar_is_firm_for_the_whole_year(database: Database, world: World) -> None:
+    load(database, notice(2027), world.account("admin"), BEFORE)
+    with database.session(everything("test")) as s:
+        year = WorkDay.day.between(date(2027, 1, 1), date(2027, 12, 31))
+        rows = s.scalars(select(WorkDay).where(year)).all()
+        assert len(rows) == 365
+        assert {(row.source, row.provisional) for row in rows} == {(TITLE, False)}
