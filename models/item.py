@@ -343,6 +343,8 @@ def as_standard(row: Any) -> bool:
     return entry is None or not differing({n: getattr(entry, n) for n in FIVE}, {n: getattr(row, n) for n in FIVE})
 
 
+# Of what rows lack, these can be the same for many.
+FILLED = frozenset({"legal_basis_id", "level", "basic_code"})
 FILL = Action(
     "fill",
     N_("Fill in what is missing"),
@@ -350,7 +352,7 @@ FILL = Action(
     asks=("catalogue_item_id", "legal_basis_id", "level", "service_class", "statutory_days", "promise_days"),
     confirm=N_("Of each row only what is still missing is filled in."),
     bulk=True,
-    when=lambda row: bool(row.gap_count) and row.state in (ItemState.Draft, ItemState.InForce),
+    when=lambda row: bool(FILLED & {*(row.gaps or ())}) and row.state in (ItemState.Draft, ItemState.InForce),
 )
 _PROPOSE = f"{PROPOSE} propose_devolve adopt"
 

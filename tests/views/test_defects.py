@@ -146,7 +146,7 @@ def test_moving_a_row_out_of_reach_ours(ours: Ours) -> None:
         manager.post(f"{path}/edit", {**sent, column: away})
         assert manager.get(f"/api/v1{path}").get_json()["row"][column] == before[column] != away, path
     # Nor is a row made where one may not see it.
-    names = ("name", "item_type", "level", "basic_code", "legal_basis_id")
+    names = ("name", "item_type", "level", "basic_code", "legal_basis_id", "catalogue_item_id")
     new = {**{n: item[n] for n in names}, "local_code": "N-1", "department_id": away}
     answer = manager.json("POST", "/api/v1/items/", new)
     assert [(p["field"], p["code"]) for p in answer.get_json()["problems"]] == [("department_id", "out_of_reach")]

@@ -84,7 +84,7 @@ def test_duplicates_stock(stock: Stock) -> None:
 def test_duplicates_ours(ours: Ours) -> None:
     manager = ours("manager")
     row = manager.get(f"/api/v1/items/{ours.world.item('护士执业注册鲤')}").get_json()["row"]
-    names = ("name", "department_id", "item_type", "level", "basic_code", "legal_basis_id")
+    names = ("name", "department_id", "item_type", "level", "basic_code", "legal_basis_id", "catalogue_item_id")
     again = manager.json("POST", "/api/v1/items/", {**{n: row[n] for n in names}, "local_code": "LOCAL-1"})
     changed = {"version": row["version"], "local_code": "LOCAL-1"}
     for answer in (again, manager.json("PUT", f"/api/v1/items/{row['id']}", changed)):

@@ -30,7 +30,7 @@ SignIn = Callable[[str], Browser]
 def edit(database: Database, world: World, who: str, model: Any, pk: int, days: int, **values: Any) -> None:
     with database.session(everything("test", world.account(who)), write=True) as s:
         row = s.get_one(model, pk)
-        problems = save(s, row, values, now=NOW + timedelta(days=days))
+        problems = save(s, row, values, now=NOW + timedelta(days=days), also=("name",))
         assert not problems.errors, problems
 
 
@@ -68,7 +68,7 @@ def test_many_to_many_and_references_are_named(sign_in: SignIn, world: World, da
 def test_as_it_was_on_a_day(sign_in: SignIn, world: World, database: Database, clock: Clock) -> None:
     clock.moment = NOW + timedelta(days=9)
     item = world.item("公共场所卫生许可鲤")
-    edit(database, world, "manager", Item, item, 2, promise_days=3, phone="0531-1")
+    edit(database, world, "manager", Item, item, 2, promise_days=3, phone="0531-1", catalogue_item_id=None)
     edit(database, world, "manager", Item, item, 4, promise_days=2, name="改名许可鲤")
     admin = sign_in("admin")
     for days, name, promise in ((0, "公共场所卫生许可鲤", "6"), (2, "公共场所卫生许可鲤", "3"), (4, "改名许可鲤", "2")):
