@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from jobs.batches import tell
+from jobs.batches import work as work_on_batch
 from jobs.letters import write_letter
 from jobs.means import Means
 from jobs.reminders import remind, settle
@@ -62,4 +64,4 @@ class Worker(Means):
                 return done
 
 
-WORK.update({"letter": write_letter, "remind": remind, "settle": settle})
+WORK.update({"letter": write_letter, "remind": remind, "settle": settle, "import": work_on_batch, "batch": tell})

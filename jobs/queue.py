@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey, crontab
 
 from config import Config
+from jobs.board import QueueBoard
 from jobs.outbox import Worker
 from jobs.tidy import tidy
 
@@ -39,6 +40,7 @@ class Queue:
     def __init__(self, config: Config, worker: Worker) -> None:
         self.config, self.worker = config, worker
         self._huey: Huey | None = None
+        worker.board = QueueBoard(lambda: self.huey)
         self._lock = threading.Lock()  # two first requests at once must find one whole queue
 
     @property

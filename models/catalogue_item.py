@@ -83,8 +83,8 @@ CatalogueItem.__admin__ = Admin(
     check=CatalogueItem.check,
     related=("items",),
     grants=(
-        Grant(Role.Administrator, "list show add edit delete", Reach.all),
-        Grant(Role.Management, "add edit", Reach.all),
+        Grant(Role.Administrator, "list show add edit delete import export", Reach.all),
+        Grant(Role.Management, "add edit import", Reach.all),
         *READERS,
     ),
     weight=20,

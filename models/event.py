@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, String, UniqueConstraint, event, select
+from sqlalchemy import BigInteger, Index, String, UniqueConstraint, event, func, select
 from sqlalchemy.orm import Mapped, Mapper, ORMExecuteState, Session, relationship
 
 from models.account import Account
@@ -71,7 +71,7 @@ class Event(Table):
         label="subject_label",
         cells="subject_label/subject_type kind/action at actor_id/on_behalf_of_id",
         search="subject_label",
-        filters="kind action subject_type actor_id department_id at",
+        filters="kind action subject_type actor_id department_id at batch",
         order="-id",
         departments=("department_id",),
         groups=(
@@ -82,11 +82,11 @@ class Event(Table):
             Group(N_("Details"), "changes seq batch previous_hash hash"),
         ),
         grants=(
-            Grant(Role.Administrator, "list show", Reach.all),
-            Grant(Role.Auditor, "list show", Reach.all),
-            Grant(Role.Management, "list show", Reach.subtree),
-            Grant(Role.Clerk, "list show", Reach.own),
-            Grant(Role.Approver, "list show", Reach.own),
+            Grant(Role.Administrator, "list show export", Reach.all),
+            Grant(Role.Auditor, "list show export", Reach.all),
+            Grant(Role.Management, "list show export", Reach.subtree),
+            Grant(Role.Clerk, "list show export", Reach.own),
+            Grant(Role.Approver, "list show export", Reach.own),
         ),
         weight=90,
     )
@@ -156,12 +156,29 @@ def record(
         # The chain must not fork where an older link lies outside the actor's reach.
         execution_options={UNSCOPED: True},
     ).first()
+    told = link(session, row, kind, now, action=action, changes=changes, last=(last.seq, last.hash) if last else None)
+    session.add(told)
+    return told
+
+
+def link(
+    session: Session,
+    row: Any,
+    kind: EventKind,
+    now: datetime,
+    *,
+    action: str | None = None,
+    changes: dict[str, Any] | None = None,
+    last: tuple[int, str] | None,
+) -> Event:
+    """The Event that follows *last* (number and hash of the one before, None for the first)."""
+    admin: Admin = type(row).__admin__
     scope = session.info["scope"]
     told = Event(
         subject_type=admin.name,
         subject_id=row.id,
         subject_label=called(getattr(row, admin.label))[:300],
-        seq=last.seq + 1 if last else 1,
+        seq=last[0] + 1 if last else 1,
         department_id=department_of(row),
         actor_id=scope.actor,
         on_behalf_of_id=scope.on_behalf_of(action or VERB_OF[kind], row),
@@ -170,11 +187,34 @@ def record(
         action=action,
         changes=told_of(type(row), changes or {}),
         batch=session.info.get("batch"),
-        previous_hash=last.hash if last else None,
+        previous_hash=last[1] if last else None,
     )
     told.hash = told.digest()
-    session.add(told)
     return told
+
+
+def record_many(session: Session, told: Sequence[tuple[Any, EventKind, dict[str, Any]]], now: datetime) -> list[Event]:
+    """One Event about each (row, kind, changes); rows of one registry, all flushed. New rows have no link before."""
+    if not told:
+        return []
+    name = type(told[0][0]).__admin__.name
+    old = [row.id for row, kind, _ in told if kind is not EventKind.Created]
+    newest = (
+        select(Event.subject_id, func.max(Event.seq).label("seq"))
+        .where(Event.subject_type == name, Event.subject_id.in_(old))
+        .group_by(Event.subject_id)
+        .subquery()
+    )
+    links = (
+        select(Event.subject_id, Event.seq, Event.hash)
+        .join(newest, (Event.subject_id == newest.c.subject_id) & (Event.seq == newest.c.seq))
+        .where(Event.subject_type == name)
+    )
+    found = session.execute(links, execution_options={UNSCOPED: True}) if old else ()
+    last = {subject: (seq, digest) for subject, seq, digest in found}
+    events = [link(session, row, kind, now, changes=changes, last=last.get(row.id)) for row, kind, changes in told]
+    session.add_all(events)
+    return events
 
 
 def told_of(model: type[Any], changes: Mapping[str, Any]) -> dict[str, Any]:

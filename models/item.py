@@ -131,6 +131,12 @@ def _inherit(session: Any, row: Any) -> None:
     row.level = row.level or claimed.level
 
 
+def _intake(session: Any, now: datetime, *, take_over: bool) -> Any:
+    from models.intake import Intake
+
+    return Intake(session, now, take_over=take_over)
+
+
 LIFE = Lifecycle(
     states=ItemState,
     initial=ItemState.Draft,
@@ -176,14 +182,15 @@ Item.__admin__ = Admin(
     ),
     check=Item.check,
     derive=Item.derive,
+    intake=_intake,
     related=("cases",),
     desk=Desk(figures=(Figure(N_("Items with gaps"), "gap_count__from=1"),)),
     grants=(
-        Grant(Role.Administrator, "list show add edit delete import publish cancel", Reach.all),
-        Grant(Role.Management, "list show add edit delete import publish cancel", Reach.subtree),
-        Grant(Role.Clerk, "list show", Reach.own),
-        Grant(Role.Approver, "list show edit", Reach.own),
-        Grant(Role.Auditor, "list show", Reach.all),
+        Grant(Role.Administrator, "list show add edit delete import export publish cancel", Reach.all),
+        Grant(Role.Management, "list show add edit delete import export publish cancel", Reach.subtree),
+        Grant(Role.Clerk, "list show export", Reach.own),
+        Grant(Role.Approver, "list show edit export", Reach.own),
+        Grant(Role.Auditor, "list show export", Reach.all),
     ),
     weight=10,
 )

@@ -20,6 +20,7 @@ class Move:
     those that may not be left empty. check: further rules over (row, given, now). sets: further values the move
     writes, computed from (row, given, now). tells: notices (folders of ``notices/``) written from its Event.
     tone: ``main`` (the page's next action), ``plain`` or ``bad`` (refusals). bulk: offered for many rows at once too.
+    jobs: programs alone make it; it is no verb, and nobody is granted it.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Move:
     tells: tuple[str, ...] = ()
     tone: str = "plain"
     bulk: bool = True
+    jobs: bool = False
 
 
 @dataclass(frozen=True)
