@@ -17,6 +17,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 from sqlalchemy.orm.exc import StaleDataError
 
+from models.base import Table
+from models.database import next_ids
 from models.declare import Admin
 from models.event import EventKind, record_many
 from models.scope import Forbidden, ScopedSession, door
@@ -63,12 +65,15 @@ def save_many(session: ScopedSession, model: type[Any], changes: Sequence[Change
 
     Nothing else may wait to be flushed. The outcome stands in each change.
     """
+    session.info["kept"] = []
     try:
         with door(session), session.begin_nested():
             _together(session, model, changes, now)
     except (_OneByOne, IntegrityError, StaleDataError):
         for change in changes:
             _alone(session, model, change, now)
+    finally:
+        del session.info["kept"]
 
 
 def _together(session: ScopedSession, model: type[Any], changes: Sequence[Change], now: datetime) -> None:
@@ -100,6 +105,7 @@ def _together(session: ScopedSession, model: type[Any], changes: Sequence[Change
             change.row = row
             mark(session, row, now)
             passed.append((change, before))
+    _number([change.row for change, _ in passed if change.new], session)
     session.flush()
     told = []
     for change, before in passed:
@@ -109,11 +115,19 @@ def _together(session: ScopedSession, model: type[Any], changes: Sequence[Change
         if change.new or change.changes:
             told.append((change.row, EventKind.Created if change.new else EventKind.Edited, change.changes))
     events = record_many(session, told, now)
+    _number(events, session)
     session.flush()
     if admin.reminders:
         for (row, kind, _), one in zip(told, events, strict=True):
             if kind is EventKind.Created:
                 remind(session, row, one.id, now)
+
+
+def _number(rows: Sequence[Any], session: ScopedSession) -> None:
+    """Ids beforehand, for tables of ours."""
+    if rows and isinstance(rows[0], Table):
+        for row, row_id in zip(rows, next_ids(session, type(rows[0]).__table__, len(rows)), strict=True):  # type: ignore[arg-type]
+            row.id = row_id
 
 
 def _alone(session: ScopedSession, model: type[Any], change: Change, now: datetime) -> None:
@@ -143,6 +157,13 @@ def _alone(session: ScopedSession, model: type[Any], change: Change, now: dateti
 
 def refused(error: RuleError | Forbidden) -> Problems:
     return error.problems if isinstance(error, RuleError) else Problems([FORBIDDEN])
+
+
+@event.listens_for(ScopedSession, "loaded_as_persistent")
+def _keep(session: Session, row: Any) -> None:
+    """What one row's rules looked at is there for the next row's: sessions hold on to nothing by themselves."""
+    if (kept := session.info.get("kept")) is not None:
+        kept.append(row)
 
 
 @event.listens_for(ScopedSession, "do_orm_execute")
