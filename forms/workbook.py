@@ -50,6 +50,11 @@ def is_workbook(data: bytes) -> bool:
     return data.startswith((MAGIC, OLD_MAGIC))
 
 
+def bare(tag: str) -> str:
+    """A tag without its prefix: which one a writer chose for the namespace says nothing."""
+    return tag.rpartition(":")[2]
+
+
 def address(column: int, line: int) -> str:
     """Column (from 0) and line (from 1) as a spreadsheet calls the cell: (27, 5) is AB5."""
     letters, rest = "", column + 1
@@ -107,13 +112,12 @@ class Workbook:
             raise RuleError.one("file", "too_large", N_("Unpacked, this workbook is too large."))
 
     def _parse(self, name: str, start: Any, end: Any = None, text: Any = None) -> Iterator[None]:
-        """Feed the part *name* to the handlers, and give way after each piece."""
+        """Feed the part *name* to the handlers, and give way after each piece. Handlers get tags with their prefix."""
         parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = _refuse_doctype
-        parser.StartElementHandler = lambda tag, given: start(tag.rpartition(":")[2], given)
-        if end is not None:
-            parser.EndElementHandler = lambda tag: end(tag.rpartition(":")[2])
+        parser.StartElementHandler = start
+        parser.EndElementHandler = end
         parser.CharacterDataHandler = text
         with self.archive.open(name) as stream:
             while piece := stream.read(PIECE):
@@ -132,13 +136,14 @@ class Workbook:
         targets: dict[str, str] = {}
 
         def book(tag: str, given: Attributes) -> None:
+            tag = bare(tag)
             if tag == "workbookPr":
                 self.since_1904 = given.get("date1904", "0") in ("1", "true", "on")
             if tag == "sheet" and given.get("state", "visible") == "visible":
                 wanted.extend(value for name, value in given.items() if name.endswith(":id"))
 
         def relation(tag: str, given: Attributes) -> None:
-            if tag == "Relationship":
+            if bare(tag) == "Relationship":
                 targets[given.get("Id", "")] = given.get("Target", "")
 
         self._drain("xl/workbook.xml", book)
@@ -157,6 +162,7 @@ class Workbook:
         inside = [False]
 
         def start(tag: str, given: Attributes) -> None:
+            tag = bare(tag)
             if tag == "si":
                 parts.clear()
             held[1] += tag == "rPh"
@@ -170,6 +176,7 @@ class Workbook:
                     raise RuleError.one("file", "too_large", N_("Unpacked, this workbook is too large."))
 
         def end(tag: str) -> None:
+            tag = bare(tag)
             held[1] -= tag == "rPh"
             inside[0] = False
             if tag == "si":
@@ -188,6 +195,7 @@ class Workbook:
         inside = [False]
 
         def start(tag: str, given: Attributes) -> None:
+            tag = bare(tag)
             if tag == "numFmt":
                 formats[given.get("numFmtId", "")] = shows_a_date(given.get("formatCode", ""))
             elif tag == "cellXfs":
@@ -197,7 +205,7 @@ class Workbook:
                 self.dates.append(formats.get(number, number.isdigit() and int(number) in DATE_FORMATS))
 
         def end(tag: str) -> None:
-            inside[0] = inside[0] and tag != "cellXfs"
+            inside[0] = inside[0] and bare(tag) != "cellXfs"
 
         self._drain("xl/styles.xml", start, end)
 
@@ -263,6 +271,8 @@ class _Sheet:
         return address(self.column, self.line)
 
     def start(self, tag: str, given: Attributes) -> None:
+        if ":" in tag:
+            tag = bare(tag)
         if tag == "c":
             self._place(given.get("r"))
             self.kind = given.get("t", "n")
@@ -311,6 +321,8 @@ class _Sheet:
 
     def end(self, tag: str) -> None:
         self.taking = False
+        if ":" in tag:
+            tag = bare(tag)
         if tag == "rPh":
             self.aside = False
         elif tag == "c" and self.parts:

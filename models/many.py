@@ -114,13 +114,12 @@ def _together(session: ScopedSession, model: type[Any], changes: Sequence[Change
         change.changes = differences(before, snapshot(change.row), new=change.new)
         if change.new or change.changes:
             told.append((change.row, EventKind.Created if change.new else EventKind.Edited, change.changes))
+    session.flush()  # of what was settled
     events = record_many(session, told, now)
-    _number(events, session)
-    session.flush()
     if admin.reminders:
-        for (row, kind, _), one in zip(told, events, strict=True):
+        for (row, kind, _), event_id in zip(told, events, strict=True):
             if kind is EventKind.Created:
-                remind(session, row, one.id, now)
+                remind(session, row, event_id, now)
 
 
 def _number(rows: Sequence[Any], session: ScopedSession) -> None:

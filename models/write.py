@@ -349,11 +349,11 @@ def _not_writable(
 
 
 def assign(session: ScopedSession, row: Any, values: Mapping[str, Any], found: Problems) -> None:
-    relations = many(type(row))
+    relations, new = many(type(row)), inspect(row).transient
     for name, given in values.items():
         value = None if given == "" else given  # before any rule asks whether something is there
         if name not in relations:
-            if inspect(row).transient or getattr(row, name) != value:
+            if new or getattr(row, name) != value:
                 setattr(row, name, value)
             continue
         target = relations[name].mapper.class_
@@ -367,7 +367,7 @@ def assign(session: ScopedSession, row: Any, values: Mapping[str, Any], found: P
 def fill_defaults(row: Any) -> None:
     """Defaults that the INSERT would fill in are there for the rules already."""
     for name, (column, _) in columns(type(row)).items():
-        if getattr(row, name) is None and isinstance(column.default, ScalarElementColumnDefault):
+        if isinstance(column.default, ScalarElementColumnDefault) and getattr(row, name) is None:
             setattr(row, name, column.default.arg)
 
 
@@ -410,10 +410,16 @@ def column_problems(
     return found or (Problems() if unread else underived)
 
 
+_targets: dict[tuple[type[Any], str], type[Any] | None] = {}
+
+
 def target_of(model: type[Any], name: str) -> type[Any] | None:
     """The model that the foreign key *name* points to, through the relation called like it without ``_id``."""
-    relation = inspect(model).relationships.get(name.removesuffix("_id"))
-    return relation.mapper.class_ if relation is not None else None
+    key = (model, name)
+    if key not in _targets:
+        relation = inspect(model).relationships.get(name.removesuffix("_id"))
+        _targets[key] = relation.mapper.class_ if relation is not None else None
+    return _targets[key]
 
 
 def uniques(model: type[Any]) -> list[UniqueConstraint | Index]:

@@ -10,10 +10,11 @@ from urllib.parse import quote, urlencode
 from flask import Response, flash, g, redirect, request, url_for
 from flask_appbuilder import expose
 from flask_babel import get_locale
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from forms import exporting, sheets
 from models.batch import BatchKind, BatchState, begin
+from models.scope import ScopedSession
 from rules.deadlines import local_day
 from views import blocks, display, security
 from views.listing import order, question
@@ -44,11 +45,9 @@ class Exporting(Registry):
             flash(display.gettext("A file is XLSX, or CSV in UTF-8 or GB 18030."), "bad")
             return redirect(url_for(f"{self.endpoint}.list"))
         names = exporting.every_field(self.model) if request.args.get("all") else self.columns_shown()
-        # Whoever may export less than they may list gets no more than that.
-        conditions.append(g.scope.criteria(self.model, g.scope.reach(self.admin.name, "export")))
+        conditions.append(as_far_as_granted(self.model))
         title = f"{display.tr(self.admin.title)}-{local_day(now()).isoformat()}.{kind}"
-        # A session of its own: the request is over before the last row is sent.
-        session = security.database().open(g.scope)
+        session = own_session()
         try:
             count = session.scalar(select(func.count(self.model.id)).where(*conditions)) or 0
             self.note(title, count)
@@ -80,6 +79,17 @@ class Exporting(Registry):
 
     def workbook(self, columns: list[sheets.Column], rows: Iterator[Any]) -> Iterator[bytes]:
         return workbook_bytes(display.tr(self.admin.title), columns, rows)
+
+
+def own_session() -> ScopedSession:
+    """Under the scope of whoever asks, but for longer than the request: that is over before the last row is sent."""
+    return security.database().open(g.scope)
+
+
+def as_far_as_granted(model: type[Any]) -> ColumnElement[bool]:
+    """Whoever may export less than they may list gets no more than that."""
+    found: ColumnElement[bool] = g.scope.criteria(model, g.scope.reach(model.__admin__.name, "export"))
+    return found
 
 
 def workbook_bytes(
