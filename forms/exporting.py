@@ -63,7 +63,10 @@ def rows(
         }
         for place, spec in enumerate(single, start=1):
             if spec.kind == "reference" and spec.target is not None:
-                references.name(spec.target, {row[place] for row in part}, locale)
+                ids = {row[place] for row in part}
+                references.name(spec.target, ids, locale)
+                if spec.name in model.__admin__.natural_key:
+                    references.tell_apart(spec.target, ids)
         for spec in asked:
             if spec.kind == "many" and spec.target is not None:
                 references.name(spec.target, {i for ids in lists[spec.name].values() for i in ids}, locale)

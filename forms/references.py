@@ -72,6 +72,7 @@ class References:
         self.called: dict[tuple[type[Any], int], str] = {}
         self._held: list[Any] = []
         self._whole: set[type[Any]] = set()
+        self._apart: dict[type[Any], set[int]] = {}
 
     def learn(self, target: type[Any], texts: Iterable[str]) -> None:
         """Find out which rows of *target* the texts mean; what is known already is not asked again."""
@@ -182,6 +183,17 @@ class References:
             else:
                 rows = self.session.scalars(select(target).where(target.id.in_(part)))
                 self.called.update({(target, row.id): called(row, locale) for row in rows})
+
+    def tell_apart(self, target: type[Any], ids: Iterable[int | None]) -> None:
+        """Call these rows by their key where others are called alike."""
+        wanted = {i for i in ids if i is not None and i not in self._apart.get(target, ())}
+        self._apart.setdefault(target, set()).update(wanted)
+        names = {i: self.called[target, i] for i in wanted if (target, i) in self.called}
+        self.learn(target, names.values())
+        doubled = [i for i, name in names.items() if len(self.ids.get((target, clean(name)), ())) > 1]
+        for start in range(0, len(doubled), AT_ONCE):
+            for row in self.session.scalars(select(target).where(target.id.in_(doubled[start : start + AT_ONCE]))):
+                self.called[target, row.id] = self.key_of(row)
 
     def hold(self, target: type[Any], ids: Iterable[int]) -> None:
         """Load these rows and keep them until :meth:`let_go`, so that rules that look at them ask for none."""

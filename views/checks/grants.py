@@ -43,7 +43,7 @@ def useless(d: Declared) -> Iterator[Mistake]:
             yield d.wrong("D014", "grants", f"{verb} is granted, but no group has a field to fill in")
     if "reveal" in d.granted and not any(spec.info.personal for spec in d.specs.values()):
         yield d.wrong("D070", "grants", "reveal is granted, but no field is personal=True: there is nothing to look at")
-    if "import" in d.granted and not d.admin.natural_key:
+    if "import" in d.granted and not d.admin.natural_key and d.admin.step("import") is None:
         yield d.wrong("D081", "natural_key", "import is granted, but nothing says which row a line of a file means")
     # Where people only read, jobs alone make the moves.
     jobs_alone = d.granted <= READING
