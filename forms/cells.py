@@ -134,14 +134,17 @@ def label(model: type[Any], name: str) -> str:
 
 
 def known_columns(model: type[Any]) -> dict[str, str]:
-    """Heading (in any language, the name of the field, both together) → field; headings of several are left out."""
-    found: dict[str, set[str]] = {}
+    """Heading → field: its label in any language, its name, both together; as they are written, and folded. What
+    could be several is left out, unless it is written just as one of them."""
+    exact: dict[str, set[str]] = {}
+    loose: dict[str, set[str]] = {}
     for name, spec in specs(model).items():
-        for said in readings(spec.label):
-            found.setdefault(folded(said), set()).add(name)
-            found.setdefault(folded(f"{said} ({name})"), set()).add(name)
-        found.setdefault(folded(name), set()).add(name)
-    return {said: next(iter(names)) for said, names in found.items() if len(names) == 1}
+        said = readings(spec.label)
+        for heading in (name, *said, *(f"{one} ({name})" for one in said)):
+            exact.setdefault(heading, set()).add(name)
+            loose.setdefault(folded(heading), set()).add(name)
+    found = [*loose.items(), *exact.items()]  # what is written just so wins
+    return {said: next(iter(names)) for said, names in found if len(names) == 1}
 
 
 def folded(heading: str) -> str:
@@ -154,7 +157,7 @@ def matched(model: type[Any], header: Iterable[str]) -> dict[str, str]:
     known = known_columns(model)
     found: dict[str, str] = {}
     for heading in header:
-        name = known.get(folded(heading))
+        name = known.get(heading) or known.get(folded(heading))
         if name is not None and name not in found.values():
             found[heading] = name
     return found

@@ -496,7 +496,7 @@ def permissions_as_declared(hall: Hall) -> None:
         held.setdefault(role, set()).add(permission.removeprefix("can_"))
     declared = {grant.role.value: set(grant.words) for grant in hall.model("reports").__admin__.grants}
     assert held == declared
-    assert declared["clerk"] == {*"list show add edit import export reveal take_up reply".split()}
+    assert declared["clerk"] == {"list", "show", "add", "edit", "import", "export", "reveal", "take_up", "reply"}
 
 
 def recorded_without_a_gap(hall: Hall) -> None:
