@@ -51,7 +51,13 @@ class Config:
     oidc_client_secret: str = setting("OIDC_CLIENT_SECRET", "", "The secret shared with the provider.")
     oidc_name: str = setting("OIDC_NAME", "统一身份认证", "What its button on the sign-in page says.")
     upload_megabytes: int = setting("UPLOAD_MEGABYTES", 10, "Largest upload and request body.")
-    import_rows: int = setting("IMPORT_ROWS", 20_000, "Most rows of one import.")
+    import_rows: int = setting("IMPORT_ROWS", 100_000, "Most rows of one import.")
+    rows_at_once: int = setting(
+        "ROWS_AT_ONCE", 1_000, "An import of more rows is checked and carried out by the worker."
+    )
+    batch_days: int = setting(
+        "BATCH_DAYS", 30, "So long the files and reports of imports are kept, and imports can be taken back."
+    )
     font_folder: str = setting(
         "FONT_FOLDER", "", "Folder with licensed official fonts (仿宋, 小标宋, 楷体) for letters."
     )

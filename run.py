@@ -14,7 +14,7 @@ import config as settings
 from config import Config
 
 log = logging.getLogger("yizhan")
-NEEDS_SCHEMA = frozenset({"serve", "worker", "sync", "create-admin", "load-demo", "import"})
+NEEDS_SCHEMA = frozenset({"serve", "worker", "sync", "create-admin", "load-demo", "import", "export"})
 
 
 def create_app(config: Config, *, clock: Callable[[], datetime] | None = None, database: Any = None) -> Any:
@@ -160,6 +160,12 @@ def _import(config: Config, args: argparse.Namespace) -> int:
     return run_file(config, args)
 
 
+def _export(config: Config, args: argparse.Namespace) -> int:
+    from jobs.imports import export_file
+
+    return export_file(config, args)
+
+
 def _check_id(config: Config, args: argparse.Namespace) -> int:
     from rules.calendar import Calendar as _  # noqa: F401 - rules need no database
     from rules.checkid import run
@@ -213,6 +219,14 @@ def parser() -> argparse.ArgumentParser:
     imports.add_argument("--dry-run", action="store_true", help="show what would happen, change nothing")
     imports.add_argument("--user", help="user name in whose scope it runs; default: the whole system")
     imports.add_argument("--json", action="store_true", help="one JSON line for each row")
+    imports.add_argument("--whole", action="store_true", help="all or nothing: one refused row, and nothing is written")
+    imports.add_argument("--empty-clears", action="store_true", help="an empty cell empties its field")
+    exports = add("export", _export, "Export a registry into a file that can be imported again.")
+    exports.add_argument("registry", help="for instance items")
+    exports.add_argument("file", help=".xlsx or .csv; - for CSV on standard output")
+    exports.add_argument("--user", help="user name in whose scope it runs; default: the whole system")
+    exports.add_argument("--language", default="zh", choices=settings.LOCALES, help="of headings and choices")
+    exports.add_argument("--encoding", default="utf-8", choices=("utf-8", "gb18030"), help="of CSV")
     check = add("check-id", _check_id, "Check numbers, one JSON line for each line; needs no database.")
     check.add_argument("--kind", required=True, choices=sorted(KINDS))
     check.add_argument("file", nargs="?", default="-", help="a file, or - for standard input (default)")

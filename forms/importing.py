@@ -1,102 +1,45 @@
-"""An import: rows of a file → outcomes, one for each row, through the same door as every form."""
+"""An import: rows of a file → outcomes, one for each row, through the same doors as every form.
+
+Rows go by in chunks. What the cells of a chunk lead to, and the rows that its natural keys name, is looked up for all
+of it at once; then every row is judged by the rules of its registry (models/many.py). Nothing of a chunk outlives it,
+so that a hundred thousand rows need no more memory than a thousand.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import inspect
-
-from forms.convert import BadValue, parse, specs
-from forms.tables import SURPLUS, ColumnMapping, load_mapping, mappings, read_rows
-from models.event import plain
-from models.intake import TAKEN, Intake
-from models.item import Item
+from forms.cells import matched
+from forms.convert import specs
+from forms.outcomes import Outcome, OutcomeKind, Report, lines
+from forms.rows import Rows
+from forms.tables import ColumnMapping, load_mapping, mappings, read_rows
+from forms.taking_over import taken_over
+from models import registries
+from models.declare import Admin
 from models.scope import Forbidden, ScopedSession
-from models.write import save, snapshot
-from rules.words import N_, LabelEnum, Problem, Problems, RuleError
+from rules.words import N_, RuleError
 
-# What places a row; everything else a mapping fills is a field of the item, of one of the KINDS.
-PLACES = frozenset({"department", "department_code", "region_code", "region_name"})
+__all__ = ["Outcome", "OutcomeKind", "Report", "Stopped", "lines", "run"]
+
+CHUNK = 500
+# Kinds of fields that a foreign list may fill by a mapping that comes as a file.
 KINDS = frozenset({"text", "long", "integer", "choice"})
 
 
-class OutcomeKind(LabelEnum):
-    New = "new", N_("New")
-    Changed = "changed", N_("To be changed")
-    Unchanged = "unchanged", N_("Unchanged")
-    Refused = "refused", N_("Not imported")
+class Stopped(Exception):
+    """Somebody asked that the import end here; the caller rolls back."""
 
 
-@dataclass
-class Outcome:
-    """What became, or would become, of one row. changes: field → (old, new), as JSON values."""
-
-    line: int
-    kind: OutcomeKind
-    key: str
-    name: str
-    changes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    problems: Problems = field(default_factory=Problems)
-
-    @property
-    def warned(self) -> bool:
-        return bool(self.problems.warnings) and self.kind is not OutcomeKind.Refused
-
-
-@dataclass
-class Report:
-    """All outcomes of one run, and their counts."""
-
-    mapping: str
-    batch: str
-    dry_run: bool
-    outcomes: list[Outcome] = field(default_factory=list)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        kinds = Counter(o.kind.value for o in self.outcomes)
-        found = {kind.value: kinds.get(kind.value, 0) for kind in OutcomeKind}
-        return found | {"warned": sum(o.warned for o in self.outcomes), "rows": len(self.outcomes)}
-
-    @property
-    def causes(self) -> list[tuple[Problem, int]]:
-        """Every kind of problem with the number of rows that have it, errors first, then the most frequent."""
-        first: dict[tuple[str | None, str], Problem] = {}
-        counts: Counter[tuple[str | None, str]] = Counter()
-        for outcome in self.outcomes:
-            for key, problem in {(p.field, p.code): p for p in outcome.problems}.items():
-                first.setdefault(key, problem)
-                counts[key] += 1
-        return sorted(((first[k], n) for k, n in counts.items()), key=lambda pair: (pair[0].warning, -pair[1]))
-
-
-# Open to a mapping although no form opens it; the state and the origin are the take-over's own business.
-FREE = frozenset({"source_link"})
-
-
-def choose_mapping(registry: str, header: list[str], named: str | None) -> ColumnMapping:
-    """The mapping called *named* (or the TOML file of that path), else the one whose columns the file has."""
-    known = mappings(registry)
-    if named:
-        chosen = next((m for m in known if m.name == named), None) or load_mapping(Path(named))
-        fields = {
-            n for n, spec in specs(Item).items() if spec.kind in KINDS and (spec.info.editable != "never" or n in FREE)
-        }
-        if unknown := sorted(set(chosen.columns) - PLACES - fields):
-            message = N_("The mapping %(name)s cannot be read: %(error)s")
-            raise RuleError.one("mapping", "mapping", message, name=chosen.name, error=", ".join(unknown)[:200])
-        return chosen
-    found = next((m for m in known if m.fits(header)), None)
-    if found is None:
-        message = N_("No mapping fits these columns: %(columns)s")
-        raise RuleError.one("file", "no_mapping", message, columns=", ".join(header)[:200])
-    return found
+def importable() -> frozenset[str]:
+    """The registries that anybody may import into."""
+    granted = {name: {verb for g in model.__admin__.grants for verb in g.words} for name, model in registries().items()}
+    return frozenset(name for name, verbs in granted.items() if "import" in verbs)
 
 
 def run(
@@ -104,92 +47,108 @@ def run(
     data: bytes,
     *,
     registry: str,
-    mapping: str | None,
-    take_over: bool,
-    dry_run: bool,
     most: int,
     now: datetime,
+    mapping: str | None = None,
+    take_over: bool = False,
+    dry_run: bool = False,
+    columns: Mapping[str, str] | None = None,
+    clears: bool = False,
+    batch: str | None = None,
+    take: Callable[[Outcome], None] | None = None,
+    tick: Callable[[int], None] | None = None,
 ) -> Report:
     """Import *data*. The caller commits, or rolls back after a dry run; each row stands or falls by itself.
 
+    mapping: name of one that comes with the product, or path of a file; without one the headings decide. columns:
+    heading → field, as somebody chose on the page. clears: an empty cell empties its field; otherwise it says nothing.
+    take: what is done with each outcome. tick(rows so far): called after each chunk; it may raise :class:`Stopped`.
     Raises RuleError when the file as a whole cannot be read, Forbidden when the scope may not import here.
     """
     if not session.scope.may(registry, "import"):
         raise Forbidden("import", registry)
+    model = registries()[registry]
     header, rows = read_rows(data, most)
-    chosen = choose_mapping(registry, header, mapping)
-    report = Report(chosen.name, uuid.uuid4().hex, dry_run)
+    chosen = None if columns is not None else choose_mapping(registry, header, mapping)
+    report = Report(chosen.name if chosen else "", batch or uuid.uuid4().hex, dry_run, take)
     session.info["batch"] = report.batch
-    intake = Intake(session, now, take_over=take_over)
     try:
-        for line, cells in rows:
-            report.outcomes.append(_row(session, intake, chosen, line, cells, now))
+        if chosen is not None and model.__admin__.intake is not None:
+            _take_over(session, model, chosen, rows, report, now, tick, take_over=take_over)
+            return report
+        fields = dict(columns or {}) if chosen is None else {theirs: ours for ours, theirs in chosen.columns.items()}
+        fields = fields or understood_header(model, header)
+        report.ignored = tuple(h for h in header if h and h not in fields)
+        reader = Rows(session, model, header, fields, now, clears=clears, values=chosen.values if chosen else {})
+        done = 0
+        for chunk in chunks(rows, reader.size):
+            for outcome in reader.save(chunk):
+                report.add(outcome)
+            done += len(chunk)
+            if tick is not None:
+                tick(done)
     finally:
         session.info.pop("batch", None)
     return report
 
 
-def _row(
-    session: ScopedSession, intake: Intake, mapping: ColumnMapping, line: int, cells: Mapping[str, str], now: datetime
-) -> Outcome:
-    raw = {ours: cells.get(theirs) or "" for ours, theirs in mapping.columns.items()}
-    intake.begin()
-    key, name = raw.get("local_code", "")[:80].strip(), raw.get("name", "")[:300].strip()
-    outcome = Outcome(line, OutcomeKind.Refused, key, name)
-    try:
-        with session.begin_nested():
-            values, problems = _values(raw, mapping)
-            if SURPLUS in cells:
-                message = N_("More cells than columns; is a comma in the text not quoted?")
-                problems.append(Problem(None, "surplus", message))
-            outcome.problems.extend(problems)
-            if problems:
-                raise RuleError(problems)
-            item, values, noticed = intake.place(raw, values, line)
-            new = inspect(item).transient
-            before = {} if new else snapshot(item)
-            found = save(session, item, values, now=now, expected_version=None if new else item.version, also=TAKEN)
-            outcome.problems[:] = [*noticed, *found]
-            if found.errors:
-                raise RuleError(found)
-            after = snapshot(item)
-            if new:
-                outcome.kind = OutcomeKind.New
-            else:
-                changed = {n: (plain(before[n]), plain(v)) for n, v in after.items() if before[n] != v}
-                outcome.changes = changed
-                outcome.kind = OutcomeKind.Changed if changed else OutcomeKind.Unchanged
-    except RuleError as error:
-        intake.forget()
-        outcome.problems[:] = outcome.problems or error.problems
-    except Forbidden:
-        intake.forget()
-        message = N_("This row lies outside your department and those below it.")
-        outcome.problems[:] = [Problem("department", "forbidden", message)]
-    return outcome
+def _take_over(
+    session: ScopedSession,
+    model: type[Any],
+    mapping: ColumnMapping,
+    rows: Iterable[tuple[int, dict[str, str]]],
+    report: Report,
+    now: datetime,
+    tick: Callable[[int], None] | None,
+    *,
+    take_over: bool,
+) -> None:
+    intake = model.__admin__.intake(session, now, take_over=take_over)
+    for done, (line, cells) in enumerate(rows, start=1):
+        report.add(taken_over(session, model, intake, mapping, line, cells, now))
+        if tick is not None and done % CHUNK == 0:
+            tick(done)
 
 
-def _values(raw: Mapping[str, str], mapping: ColumnMapping) -> tuple[dict[str, Any], Problems]:
-    """Typed values of the cells that are fields of the item; empty cells say nothing, so they change nothing."""
-    known = specs(Item)
-    values: dict[str, Any] = {}
-    problems = Problems()
-    for name, text in raw.items():
-        spec = known.get(name)
-        if spec is None or not text.strip():
-            continue
-        said = text.strip()
-        try:
-            values[name] = parse(spec, mapping.values.get(name, {}).get(said, said))
-        except BadValue as error:
-            problems.append(error.problem)
-    return values, problems
+def chunks(rows: Iterator[tuple[int, dict[str, str]]], size: int) -> Iterator[list[tuple[int, dict[str, str]]]]:
+    while chunk := list(islice(rows, size)):
+        yield chunk
 
 
-def lines(report: Report) -> Iterator[dict[str, Any]]:
-    """The report as plain data, one mapping for each row."""
-    for o in report.outcomes:
-        problems = [{"field": p.field, "code": p.code, "warning": p.warning} for p in o.problems]
-        changes = {n: list(pair) for n, pair in o.changes.items()}
-        told = {"line": o.line, "outcome": o.kind.value, "key": o.key, "name": o.name}
-        yield told | {"changes": changes, "problems": problems}
+def choose_mapping(registry: str, header: list[str], named: str | None) -> ColumnMapping | None:
+    """The mapping called *named* (or the TOML file of that path), else the one whose columns the file has."""
+    known = mappings(registry)
+    if named:
+        chosen = next((m for m in known if m.name == named), None) or load_mapping(Path(named))
+        if unknown := sorted(set(chosen.columns) - fillable(registry)):
+            message = N_("The mapping %(name)s cannot be read: %(error)s")
+            raise RuleError.one("mapping", "mapping", message, name=chosen.name, error=", ".join(unknown)[:200])
+        return chosen
+    return next((m for m in known if m.fits(header)), None)
+
+
+def fillable(registry: str) -> set[str]:
+    """What a mapping that comes as a file may fill."""
+    model = registries()[registry]
+    intake = model.__admin__.intake
+    free: frozenset[str] = frozenset()
+    places: frozenset[str] = frozenset()
+    if intake is not None:
+        from models.intake import Intake
+
+        free, places = Intake.free, Intake.places
+    known = specs(model)
+    kinds = KINDS if intake is not None else {spec.kind for spec in known.values()}
+    fields = {n for n, s in known.items() if s.kind in kinds and (s.info.editable != "never" or n in free)}
+    return fields | places
+
+
+def understood_header(model: type[Any], header: list[str]) -> dict[str, str]:
+    """Heading → field, by the headings alone. Raises RuleError where they say nothing, or not what is needed."""
+    admin: Admin = model.__admin__
+    found = matched(model, header)
+    if not found:
+        message = N_("No mapping fits these columns: %(columns)s")
+        raise RuleError.one("file", "no_mapping", message, columns=", ".join(header)[:200])
+    _ = admin
+    return found

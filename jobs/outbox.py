@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from jobs.batches import tell
+from jobs.batches import work as work_on_batch
 from jobs.changes import effect
 from jobs.letters import write_letter
 from jobs.limits import reckon_limits
@@ -64,4 +66,14 @@ class Worker(Means):
                 return done
 
 
-WORK.update({"effect": effect, "letter": write_letter, "limits": reckon_limits, "remind": remind, "settle": settle})
+WORK.update(
+    {
+        "batch": tell,
+        "effect": effect,
+        "import": work_on_batch,
+        "letter": write_letter,
+        "limits": reckon_limits,
+        "remind": remind,
+        "settle": settle,
+    }
+)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey, crontab
 
 from config import Config
+from jobs.board import QueueBoard
 from jobs.outbox import Worker
 from jobs.tidy import tidy
 
@@ -40,6 +41,7 @@ class Queue:
         self.config, self.worker = config, worker
         worker.follow = self.hand_over
         self._huey: Huey | None = None
+        worker.board = QueueBoard(lambda: self.huey)
         self._lock = threading.Lock()  # two first requests at once must find one whole queue
 
     @property

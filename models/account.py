@@ -174,12 +174,12 @@ Account.__admin__ = Admin(
         ),
     ),
     grants=(
-        Grant(Role.Administrator, "list show add edit reset_password reset_second_factor", Reach.all),
-        Grant(Role.Auditor, "list show", Reach.all),
-        Grant(Role.Management, "list show", Reach.subtree),
+        Grant(Role.Administrator, "list show add edit export reset_password reset_second_factor", Reach.all),
+        Grant(Role.Auditor, "list show export", Reach.all),
+        Grant(Role.Management, "list show export", Reach.subtree),
         Grant(Role.Clerk, "list show", Reach.own),
         Grant(Role.Approver, "list show", Reach.own),
-        Grant(Role.ReformLead, "list show", Reach.subtree),
+        Grant(Role.ReformLead, "list show export", Reach.subtree),
     ),
     weight=12,
 )

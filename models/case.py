@@ -289,11 +289,11 @@ Case.__admin__ = Admin(
     add_label=N_("Receive a case"),
     grants=(
         # Who handles a case needs its numbers; who supervises, no more than recognition (个人信息保护法第六条).
-        Grant(Role.Clerk, "list show add edit reveal accept", Reach.own),
-        Grant(Role.Approver, "list show reveal accept refuse", Reach.own),
-        Grant(Role.Management, "list show", Reach.subtree),
-        Grant(Role.Auditor, "list show", Reach.all),
-        Grant(Role.Administrator, "list show", Reach.all),
+        Grant(Role.Clerk, "list show add edit export reveal accept", Reach.own),
+        Grant(Role.Approver, "list show export reveal accept refuse", Reach.own),
+        Grant(Role.Management, "list show export", Reach.subtree),
+        Grant(Role.Auditor, "list show export", Reach.all),
+        Grant(Role.Administrator, "list show export", Reach.all),
     ),
     weight=10,
 )

@@ -13,7 +13,7 @@ from sqlalchemy import String, Text, UniqueConstraint, inspect, select
 from sqlalchemy.orm import Mapped, object_session, relationship
 
 from models.base import Row, field, ref
-from models.change import PROPOSE, proposals
+from models.change import PROPOSE, offer, proposals
 from models.declare import READERS, Admin, Control, Grant, Group, MenuGroup, Reach, Role
 from models.department import Department
 from models.legal_basis import LegalBasis
@@ -196,7 +196,7 @@ LIFE = Lifecycle(
             CatalogueState.Cancelled,
             sets=lambda row, given, now: {"ended_on": local_day(now)},
             tone="bad",
-            by_jobs=True,
+            jobs=True,
         ),
     ),
 )
@@ -233,6 +233,7 @@ CatalogueItem.__admin__ = Admin(
     ),
     check=CatalogueItem.check,
     derive=CatalogueItem.derive,
+    propose=offer,
     control=Control(" ".join(CONTROLLED), (CatalogueState.InForce,), effects={"edit": claims_follow}),
     actions=proposals(
         CONTROLLED,
@@ -241,9 +242,9 @@ CatalogueItem.__admin__ = Admin(
     ),
     related=("items", "changes"),
     grants=(
-        Grant(Role.Administrator, f"list show add edit delete publish {PROPOSE}", Reach.all),
+        Grant(Role.Administrator, f"list show add edit delete import export publish {PROPOSE}", Reach.all),
         # Each level looks after its own (art. 5; A08).
-        Grant(Role.Management, f"add edit delete publish {PROPOSE}", Reach.subtree),
+        Grant(Role.Management, f"add edit delete import publish {PROPOSE}", Reach.subtree),
         *READERS,
     ),
     weight=20,

@@ -213,6 +213,11 @@ DEVOLVE = Action(
 )
 
 
+def offer(session: ScopedSession, row: Any, values: Mapping[str, Any], now: datetime) -> None:
+    """What an import may not change by itself (``Admin.propose``)."""
+    propose(session, row, values, now=now)
+
+
 def kind_of(changes: Mapping[str, Any]) -> ChangeKind:
     kinds = {KINDS.get(name, ChangeKind.Basics) for name in changes}
     return kinds.pop() if len(kinds) == 1 else ChangeKind.Basics
@@ -400,7 +405,7 @@ LIFE = Lifecycle(
             S.InEffect,
             sets=lambda row, given, now: {"in_effect_at": now},
             later=_tell("done"),
-            by_jobs=True,
+            jobs=True,
         ),
         Move(
             "block",
@@ -409,7 +414,7 @@ LIFE = Lifecycle(
             S.Blocked,
             asks=("hindrance",),
             later=_tell("blocked"),
-            by_jobs=True,
+            jobs=True,
         ),
         Move(
             "withdraw",
@@ -434,7 +439,7 @@ def _told(name: str, text: str, state: ChangeState) -> Reminder:
     return Reminder(name, text, at=_never, says=says, to="proposed_by_id", states=(state,))
 
 
-_HANDLE = "list show edit submit withdraw"
+_HANDLE = "list show export edit submit withdraw"
 
 Change.__admin__ = Admin(
     name="changes",
@@ -466,12 +471,12 @@ Change.__admin__ = Admin(
         )
     ),
     grants=(
-        Grant(Role.Administrator, "list show withdraw", Reach.all),
+        Grant(Role.Administrator, "list show export withdraw", Reach.all),
         Grant(Role.Management, f"{_HANDLE} file_it", Reach.subtree),
-        Grant(Role.ReformLead, "list show agree return_it file_it", Reach.subtree),
+        Grant(Role.ReformLead, "list show export agree return_it file_it", Reach.subtree),
         Grant(Role.Approver, _HANDLE, Reach.own),
-        Grant(Role.Clerk, "list show", Reach.own),
-        Grant(Role.Auditor, "list show", Reach.all),
+        Grant(Role.Clerk, "list show export", Reach.own),
+        Grant(Role.Auditor, "list show export", Reach.all),
     ),
     weight=15,
 )

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from models.scope import Scope, ScopedSession
 
@@ -75,6 +76,21 @@ class Database:
 
     def dispose(self) -> None:
         self.engine.dispose()
+
+
+def next_ids(session: Session, table: Table, count: int) -> list[int]:
+    """Ids for *count* rows that are to be inserted into *table* in this transaction.
+
+    With ids that are known beforehand rows go to the driver all at once; else SQLite would be asked for each of them.
+    """
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        # Whoever writes here is alone, and inserted ids move the sequence along.
+        told = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)).scalar()
+        first = int(told or 0) + 1
+        return [*range(first, first + count)]
+    sequence = "SELECT nextval(pg_get_serial_sequence(%(table)s, 'id')) FROM generate_series(1, %(count)s)"
+    return [*connection.exec_driver_sql(sequence, {"table": f'"{table.name}"', "count": count}).scalars()]
 
 
 def is_busy(error: OperationalError) -> bool:

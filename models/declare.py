@@ -63,7 +63,7 @@ class MenuGroup(LabelEnum):
 class Grant:
     """What a role may do with a registry, and how far: ``Grant(Role.Clerk, "list show add", Reach.own)``.
 
-    can: the words list show add edit delete import reveal, and names of moves or actions.
+    can: the words list show add edit delete import export reveal, and names of moves or actions.
     """
 
     role: Role
@@ -77,7 +77,7 @@ class Grant:
 
 # A reference registry is read by everybody who works here; who maintains it is said beside.
 _EVERYBODY = (Role.Management, Role.Clerk, Role.Approver, Role.Auditor, Role.ReformLead)
-READERS = tuple(Grant(role, "list show", Reach.all) for role in _EVERYBODY)
+READERS = tuple(Grant(role, "list show export", Reach.all) for role in _EVERYBODY)
 
 
 @dataclass(frozen=True)
@@ -252,7 +252,9 @@ class Admin:
     them that stand on its first tab. desk: what stands on the workbench. badge: arguments of the list whose number of
     rows stands beside the menu entry. file: column that holds a document. pages: pages about a row that are
     written by hand; overviews: those about the whole registry, linked above its list. hides(model): which rows are the
-    machinery's own. control: fields that only a finished change request changes. add_label: what making a row is
+    machinery's own. control: fields that only a finished change request changes. intake(session, now, take_over=)
+    places the rows of a foreign list (models/intake.py). propose(session, row, values, now) takes what an import may
+    not change by itself. add_label: what making a row is
     called. weight: order within the menu group.
     """
 
@@ -289,6 +291,8 @@ class Admin:
     overviews: tuple[Page, ...] = ()
     hides: Callable[[Any], ColumnElement[bool]] | None = None
     control: Control | None = None
+    intake: Callable[..., Any] | None = None
+    propose: Callable[..., None] | None = None
     weight: int = 50
     add_label: str = N_("New")
 
@@ -326,10 +330,12 @@ class Admin:
     @property
     def steps(self) -> tuple[Move | Action, ...]:
         """Everything that can be done with a row besides editing it, in declared order."""
-        return (*(self.life.moves if self.life else ()), *self.actions)
+        moves = self.life.moves if self.life else ()
+        return (*(move for move in moves if not move.jobs), *self.actions)
 
     def step(self, name: str) -> Move | Action | None:
-        return next((step for step in self.steps if step.name == name), None)
+        every: tuple[Move | Action, ...] = (*(self.life.moves if self.life else ()), *self.actions)
+        return next((step for step in every if step.name == name), None)
 
 
 # Registries whose rows say who may do what, and who comes in. What hands out rights is no part of a role that is put
@@ -345,6 +351,7 @@ VERBS: Mapping[str, str] = {
     "edit": N_("Edit"),
     "delete": N_("Delete"),
     "import": N_("Import"),
+    "export": N_("Export"),
     "reveal": N_("Look at personal data in full"),
 }
 STANDARD_VERBS = tuple(VERBS)

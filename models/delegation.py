@@ -139,8 +139,8 @@ Delegation.__admin__ = Admin(
         ),
     ),
     grants=(
-        Grant(Role.Administrator, "list show add edit end", Reach.all),
-        Grant(Role.Auditor, "list show", Reach.all),
+        Grant(Role.Administrator, "list show add edit export end", Reach.all),
+        Grant(Role.Auditor, "list show export", Reach.all),
         Grant(Role.Management, "list show", Reach.subtree),
         *(Grant(role, "list show", Reach.own) for role in (Role.Clerk, Role.Approver, Role.ReformLead)),
         *(Grant(role, "add edit end", Reach.mine) for role in _EVERYDAY),

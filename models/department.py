@@ -99,9 +99,9 @@ Department.__admin__ = Admin(
     actions=(RELOCATE,),
     related=("items", "accounts"),
     grants=(
-        Grant(Role.Administrator, "list show add edit delete relocate", Reach.all),
+        Grant(Role.Administrator, "list show add edit delete import export relocate", Reach.all),
         *READERS,
-        Grant(Role.Management, "add edit relocate", Reach.subtree),
+        Grant(Role.Management, "add edit import relocate", Reach.subtree),
     ),
     weight=11,
 )

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import BigInteger, Index, String, UniqueConstraint, event, select
+from sqlalchemy import BigInteger, Index, String, UniqueConstraint, event, func, insert, select
 from sqlalchemy.orm import Mapped, Mapper, ORMExecuteState, Session, relationship
 
 from models.account import Account
 from models.base import Moment, Table, field, personal_fields, ref
+from models.database import next_ids
 from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
 from models.department import Department
 from models.scope import UNSCOPED, ScopedSession
@@ -71,7 +72,7 @@ class Event(Table):
         label="subject_label",
         cells="subject_label/subject_type kind/action at actor_id/on_behalf_of_id",
         search="subject_label",
-        filters="kind action subject_type actor_id department_id at",
+        filters="kind action subject_type actor_id department_id at batch",
         order="-id",
         departments=("department_id",),
         groups=(
@@ -82,36 +83,47 @@ class Event(Table):
             Group(N_("Details"), "changes seq batch previous_hash hash"),
         ),
         grants=(
-            Grant(Role.Administrator, "list show", Reach.all),
-            Grant(Role.Auditor, "list show", Reach.all),
-            Grant(Role.Management, "list show", Reach.subtree),
-            Grant(Role.Clerk, "list show", Reach.own),
-            Grant(Role.Approver, "list show", Reach.own),
-            Grant(Role.ReformLead, "list show", Reach.subtree),
+            Grant(Role.Administrator, "list show export", Reach.all),
+            Grant(Role.Auditor, "list show export", Reach.all),
+            Grant(Role.Management, "list show export", Reach.subtree),
+            Grant(Role.Clerk, "list show export", Reach.own),
+            Grant(Role.Approver, "list show export", Reach.own),
+            Grant(Role.ReformLead, "list show export", Reach.subtree),
         ),
         weight=90,
     )
 
     def digest(self) -> str:
         """The hash this event must carry, from what it says and the hash before it."""
-        told = [
-            self.subject_type,
-            self.subject_id,
-            self.subject_label,
-            self.seq,
-            self.department_id,
-            self.actor_id,
-            self.at.astimezone(UTC).isoformat(),  # as it is read back, whatever zone the door's clock ran in
-            self.kind.value,
-            self.action,
-            self.changes,
-            self.batch,
-            self.previous_hash,
-        ]
-        if self.on_behalf_of_id is not None:  # Events from before stand-ins keep their hash
-            told.append(self.on_behalf_of_id)
-        text = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of({name: getattr(self, name) for name in (*TOLD, "on_behalf_of_id")})
+
+
+# What the hash of an Event is made of, in this order.
+TOLD = (
+    "subject_type",
+    "subject_id",
+    "subject_label",
+    "seq",
+    "department_id",
+    "actor_id",
+    "at",
+    "kind",
+    "action",
+    "changes",
+    "batch",
+    "previous_hash",
+)
+
+
+def digest_of(values: Mapping[str, Any]) -> str:
+    """The hash of an Event of these values."""
+    told = [values[name] for name in TOLD]
+    told[TOLD.index("at")] = values["at"].astimezone(UTC).isoformat()  # as it is read back, whatever the door's zone
+    told[TOLD.index("kind")] = values["kind"].value
+    if values["on_behalf_of_id"] is not None:  # Events from before stand-ins keep their hash
+        told.append(values["on_behalf_of_id"])
+    text = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 # The verb behind an Event that names no action.
@@ -157,25 +169,70 @@ def record(
         # The chain must not fork where an older link lies outside the actor's reach.
         execution_options={UNSCOPED: True},
     ).first()
-    scope = session.info["scope"]
-    told = Event(
-        subject_type=admin.name,
-        subject_id=row.id,
-        subject_label=called(getattr(row, admin.label))[:300],
-        seq=last.seq + 1 if last else 1,
-        department_id=department_of(row),
-        actor_id=scope.actor,
-        on_behalf_of_id=scope.on_behalf_of(action or VERB_OF[kind], row),
-        at=now,
-        kind=kind,
-        action=action,
-        changes=told_of(type(row), changes or {}),
-        batch=session.info.get("batch"),
-        previous_hash=last.hash if last else None,
-    )
-    told.hash = told.digest()
+    link = (last.seq, last.hash) if last else None
+    told = Event(**linked(session, row, kind, now, action=action, changes=changes, last=link))
     session.add(told)
     return told
+
+
+def linked(
+    session: Session,
+    row: Any,
+    kind: EventKind,
+    now: datetime,
+    *,
+    action: str | None = None,
+    changes: dict[str, Any] | None = None,
+    last: tuple[int, str] | None,
+) -> dict[str, Any]:
+    """Column → value of the Event that follows *last* (number and hash of the one before, None for the first)."""
+    admin: Admin = type(row).__admin__
+    scope = session.info["scope"]
+    told: dict[str, Any] = {
+        "subject_type": admin.name,
+        "subject_id": row.id,
+        "subject_label": called(getattr(row, admin.label))[:300],
+        "seq": last[0] + 1 if last else 1,
+        "department_id": department_of(row),
+        "actor_id": scope.actor,
+        "on_behalf_of_id": scope.on_behalf_of(action or VERB_OF[kind], row),
+        "at": now,
+        "kind": kind,
+        "action": action,
+        "changes": told_of(type(row), changes or {}),
+        "batch": session.info.get("batch"),
+        "previous_hash": last[1] if last else None,
+    }
+    return {**told, "hash": digest_of(told)}
+
+
+def record_many(session: Session, told: Sequence[tuple[Any, EventKind, dict[str, Any]]], now: datetime) -> list[int]:
+    """One Event about each (row, kind, changes), all of one registry and flushed; their ids. New rows have no link
+    before."""
+    if not told:
+        return []
+    name = type(told[0][0]).__admin__.name
+    old = [row.id for row, kind, _ in told if kind is not EventKind.Created]
+    newest = (
+        select(Event.subject_id, func.max(Event.seq).label("seq"))
+        .where(Event.subject_type == name, Event.subject_id.in_(old))
+        .group_by(Event.subject_id)
+        .subquery()
+    )
+    links = (
+        select(Event.subject_id, Event.seq, Event.hash)
+        .join(newest, (Event.subject_id == newest.c.subject_id) & (Event.seq == newest.c.seq))
+        .where(Event.subject_type == name)
+    )
+    found = session.execute(links, execution_options={UNSCOPED: True}) if old else ()
+    last = {subject: (seq, digest) for subject, seq, digest in found}
+    ids = next_ids(session, cast("Any", Event.__table__), len(told))
+    values = [
+        {"id": event_id, **linked(session, row, kind, now, changes=changes, last=last.get(row.id))}
+        for event_id, (row, kind, changes) in zip(ids, told, strict=True)
+    ]
+    session.connection().execute(insert(Event), values)
+    return ids
 
 
 def told_of(model: type[Any], changes: Mapping[str, Any]) -> dict[str, Any]:

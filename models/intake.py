@@ -26,7 +26,15 @@ TAKEN = ("origin", "state", "source_link")
 
 
 class Intake:
-    """One import of items: remembers what it has seen, so that a row costs few statements."""
+    """One import of items: remembers what it has seen, so that a row costs few statements.
+
+    places: what a mapping may fill besides fields of the item; also: fields it sets that no form opens; free: those
+    of them that a mapping may fill.
+    """
+
+    places = frozenset({"department", "department_code", "region_code", "region_name"})
+    also = TAKEN
+    free = frozenset({"source_link"})
 
     def __init__(self, session: ScopedSession, now: datetime, *, take_over: bool) -> None:
         self.session, self.now, self.take_over = session, now, take_over

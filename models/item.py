@@ -23,7 +23,7 @@ from models.catalogue_item import (
     listed_power,
     needs_set_up,
 )
-from models.change import DEVOLVE, PROPOSE, proposals
+from models.change import DEVOLVE, PROPOSE, offer, proposals
 from models.declare import Action, Admin, Control, Desk, Figure, Grant, Group, MenuGroup, Page, Reach, Role, Tally
 from models.department import Department
 from models.legal_basis import LegalBasis
@@ -248,6 +248,12 @@ HANDED_DOWN = (
 )  # fmt: skip
 
 
+def _intake(session: Any, now: datetime, *, take_over: bool) -> Any:
+    from models.intake import Intake
+
+    return Intake(session, now, take_over=take_over)
+
+
 LIFE = Lifecycle(
     states=ItemState,
     initial=ItemState.Draft,
@@ -267,8 +273,8 @@ LIFE = Lifecycle(
             tone="main",
         ),
         # Both only by a change that takes effect (A05).
-        Move("cancel", N_("Abolish the item"), (ItemState.InForce,), ItemState.Cancelled, tone="bad", by_jobs=True),
-        Move("devolve", N_("Devolve the item"), (ItemState.InForce,), ItemState.Devolved, by_jobs=True),
+        Move("cancel", N_("Abolish the item"), (ItemState.InForce,), ItemState.Cancelled, tone="bad", jobs=True),
+        Move("devolve", N_("Devolve the item"), (ItemState.InForce,), ItemState.Devolved, jobs=True),
     ),
 )
 
@@ -382,6 +388,8 @@ Item.__admin__ = Admin(
     ),
     check=Item.check,
     derive=Item.derive,
+    intake=_intake,
+    propose=offer,
     control=Control(" ".join(CONTROLLED), (ItemState.InForce,), effects={"devolve": handed_down}),
     actions=(
         *proposals(
@@ -408,12 +416,12 @@ Item.__admin__ = Admin(
         tallies=(Tally(N_("Public services by class"), "service_class", "state=in_force"),),
     ),
     grants=(
-        Grant(Role.Administrator, f"list show add edit delete import publish {_PROPOSE} fill", Reach.all),
-        Grant(Role.Management, f"list show add edit delete import publish {_PROPOSE} fill", Reach.subtree),
-        Grant(Role.ReformLead, "list show", Reach.subtree),
-        Grant(Role.Clerk, "list show", Reach.own),
-        Grant(Role.Approver, f"list show edit {_PROPOSE} fill", Reach.own),
-        Grant(Role.Auditor, "list show", Reach.all),
+        Grant(Role.Administrator, f"list show add edit delete import export publish {_PROPOSE} fill", Reach.all),
+        Grant(Role.Management, f"list show add edit delete import export publish {_PROPOSE} fill", Reach.subtree),
+        Grant(Role.ReformLead, "list show export", Reach.subtree),
+        Grant(Role.Clerk, "list show export", Reach.own),
+        Grant(Role.Approver, f"list show edit export {_PROPOSE} fill", Reach.own),
+        Grant(Role.Auditor, "list show export", Reach.all),
     ),
     weight=10,
 )

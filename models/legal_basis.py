@@ -50,8 +50,8 @@ LegalBasis.__admin__ = Admin(
         Group(N_("Wording"), "text"),
     ),
     grants=(
-        Grant(Role.Administrator, "list show add edit delete", Reach.all),
-        Grant(Role.Management, "add edit", Reach.all),
+        Grant(Role.Administrator, "list show add edit delete import export", Reach.all),
+        Grant(Role.Management, "add edit import", Reach.all),
         *READERS,
     ),
     weight=30,

@@ -79,7 +79,7 @@ LIFE = Lifecycle(
     initial=LetterState.Reserved,
     tones={LetterState.Reserved: "warn", LetterState.Issued: "ok"},
     # Done by the letters job alone; no role is granted it.
-    moves=(Move("issue", N_("Issue"), (LetterState.Reserved,), LetterState.Issued),),
+    moves=(Move("issue", N_("Issue"), (LetterState.Reserved,), LetterState.Issued, jobs=True),),
 )
 
 Letter.__admin__ = Admin(
@@ -100,11 +100,11 @@ Letter.__admin__ = Admin(
         Group(N_("Proof"), "code sha256 template_hash"),
     ),
     grants=(
-        Grant(Role.Clerk, "list show", Reach.own),
-        Grant(Role.Approver, "list show", Reach.own),
-        Grant(Role.Management, "list show", Reach.subtree),
-        Grant(Role.Auditor, "list show", Reach.all),
-        Grant(Role.Administrator, "list show", Reach.all),
+        Grant(Role.Clerk, "list show export", Reach.own),
+        Grant(Role.Approver, "list show export", Reach.own),
+        Grant(Role.Management, "list show export", Reach.subtree),
+        Grant(Role.Auditor, "list show export", Reach.all),
+        Grant(Role.Administrator, "list show export", Reach.all),
     ),
     weight=10,
 )

@@ -58,12 +58,12 @@ Participant.__admin__ = Admin(
     groups=(Group(N_("Basics"), "item_id participant_id part department_id"),),
     derive=Participant.derive,
     grants=(
-        Grant(Role.Administrator, "list show add edit delete", Reach.all),
-        Grant(Role.Management, "list show add edit delete", Reach.subtree),
-        Grant(Role.ReformLead, "list show", Reach.subtree),
-        Grant(Role.Approver, "list show add edit delete", Reach.own),
-        Grant(Role.Clerk, "list show", Reach.own),
-        Grant(Role.Auditor, "list show", Reach.all),
+        Grant(Role.Administrator, "list show add edit delete import export", Reach.all),
+        Grant(Role.Management, "list show add edit delete import export", Reach.subtree),
+        Grant(Role.ReformLead, "list show export", Reach.subtree),
+        Grant(Role.Approver, "list show add edit delete export", Reach.own),
+        Grant(Role.Clerk, "list show export", Reach.own),
+        Grant(Role.Auditor, "list show export", Reach.all),
     ),
     weight=25,
 )

@@ -59,7 +59,7 @@ Profile.__admin__ = Admin(
         Group(N_("Remedies"), "reconsideration court"),
     ),
     grants=(
-        Grant(Role.Administrator, "list show add edit delete", Reach.all),
+        Grant(Role.Administrator, "list show add edit delete import export", Reach.all),
         *READERS,
     ),
     weight=21,

@@ -65,7 +65,7 @@ Region.__admin__ = Admin(
     actions=(RELOCATE,),
     related=("departments",),
     grants=(
-        Grant(Role.Administrator, "list show add edit delete relocate", Reach.all),
+        Grant(Role.Administrator, "list show add edit delete import export relocate", Reach.all),
         *READERS,
     ),
     weight=10,

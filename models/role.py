@@ -235,8 +235,8 @@ AccessRole.__admin__ = Admin(
         ),
     ),
     grants=(
-        Grant(Role.Administrator, "list show add edit retire restore", Reach.all),
-        Grant(Role.Auditor, "list show", Reach.all),
+        Grant(Role.Administrator, "list show add edit export retire restore", Reach.all),
+        Grant(Role.Auditor, "list show export", Reach.all),
     ),
     add_label=N_("Put a role together"),
     weight=13,

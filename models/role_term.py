@@ -84,8 +84,8 @@ class RoleTerm(Term):
             ),
         ),
         grants=(
-            Grant(Role.Administrator, "list show add edit end", Reach.all),
-            Grant(Role.Auditor, "list show", Reach.all),
+            Grant(Role.Administrator, "list show add edit export end", Reach.all),
+            Grant(Role.Auditor, "list show export", Reach.all),
             *(
                 Grant(role, "list show", Reach.mine)
                 for role in (Role.Management, Role.Clerk, Role.Approver, Role.ReformLead)

@@ -34,8 +34,8 @@ ServiceList.__admin__ = Admin(
     groups=(Group(N_("Basics"), "name source"),),
     related=("list-entries",),
     grants=(
-        Grant(Role.Administrator, "list show add edit delete", Reach.all),
-        Grant(Role.Management, "add edit delete", Reach.all),
+        Grant(Role.Administrator, "list show add edit delete import export", Reach.all),
+        Grant(Role.Management, "add edit delete import", Reach.all),
         *READERS,
     ),
     weight=40,
@@ -68,8 +68,8 @@ ListEntry.__admin__ = Admin(
     natural_key=("list_id", "catalogue_item_id"),
     groups=(Group(N_("Basics"), "list_id catalogue_item_id remark"),),
     grants=(
-        Grant(Role.Administrator, "list show add edit delete", Reach.all),
-        Grant(Role.Management, "add edit delete", Reach.all),
+        Grant(Role.Administrator, "list show add edit delete import export", Reach.all),
+        Grant(Role.Management, "add edit delete import", Reach.all),
         *READERS,
     ),
     weight=41,

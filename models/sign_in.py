@@ -72,8 +72,8 @@ class Attempt(Table):
         owner="account_id",
         groups=(Group(N_("What happened"), "outcome account_id name address device count first_at last_at"),),
         grants=(
-            Grant(Role.Administrator, "list show", Reach.all),
-            Grant(Role.Auditor, "list show", Reach.all),
+            Grant(Role.Administrator, "list show export", Reach.all),
+            Grant(Role.Auditor, "list show export", Reach.all),
             *(Grant(role, "list show", Reach.mine) for role in Role if role not in (Role.Administrator, Role.Auditor)),
         ),
         weight=98,

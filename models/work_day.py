@@ -59,7 +59,7 @@ WorkDay.__admin__ = Admin(
     natural_key=("day",),
     groups=(Group(N_("Basics"), "day workday name source provisional"),),
     grants=(
-        Grant(Role.Administrator, "list show add edit delete", Reach.all),
+        Grant(Role.Administrator, "list show add edit delete import export", Reach.all),
         *READERS,
     ),
     weight=20,

@@ -24,6 +24,9 @@ from models.outbox import post, reminder_key
 from models.scope import Forbidden, ScopedSession, door
 from rules.words import N_, Problem, Problems, RuleError
 
+# further(row, its values before) → what speaks against it.
+Further = Callable[[Any, Mapping[str, Any]], Iterable[Problem]]
+
 
 def save(
     session: ScopedSession,
@@ -34,6 +37,7 @@ def save(
     expected_version: int | None = None,
     also: Collection[str] = (),
     noticed: Iterable[Problem] = (),
+    further: Further | None = None,
     granted: bool = False,
 ) -> Problems:
     """Write *values* (column or relation name → typed value) into *row*, with every rule, an Event and its todos.
@@ -42,52 +46,25 @@ def save(
     the change stands in the caller's transaction. A row that would not differ is left alone: no Event, no new
     version. also: fields not open for people, or under control, that this caller (an import that takes over, a change
     that takes effect) may set. noticed: what cannot even be read of what was typed, *values* being the rest: told
-    together with what the rules say of that. granted: the right was asked for elsewhere, by another word than add or
-    edit (a change request is made by who may propose one).
+    together with what the rules say of that. further: a rule of this caller's own, over the row as all other rules
+    leave it. granted: the right was asked for elsewhere, by another word than add or edit (a change request is made by
+    who may propose one).
     Raises Forbidden when the scope does not reach the row as it stands.
     """
     admin: Admin = type(row).__admin__
     new = inspect(row).transient
     unread = Problems(noticed)
-    verb = "add" if new else "edit"
-    if new and not granted and not session.scope.may(admin.name, verb):
-        raise Forbidden(verb, admin.name)
-    if not new:
-        if not granted:
-            session.scope.demand(verb, row)
-        if stale := _stale(row, expected_version, everything=session.scope.everything):
-            return unread or stale
-        if not session.scope.everything and (closed := not_open(row)):
-            return Problems([*unread, closed])
+    if closed := shut(session, row, expected_version, granted=granted):
+        return unread or closed if closed[0].code == "stale" else Problems([*unread, *closed])
 
     def change() -> Problems:
-        found = Problems([*unread, *_not_writable(session, row, values, new, also)])
-        found.extend(_under_control(row, values, new, also))
-        before = snapshot(row)
-        assign(session, row, {n: v for n, v in values.items() if not found.for_field(n)}, found)
-        if new:
-            fill_defaults(row)
-        if admin.derive is not None:
-            found.extend(admin.derive(session, row, session.scope.actor, now) or ())
-        found.extend(column_problems(session, row, before, unread))
-        with session.no_autoflush:  # what breaks a rule is not to be sent to the database in passing
-            found.extend(_checked(admin, row, now, found))
-            if found.errors:
-                raise RuleError([*found, *_twins(session, row, before, found)])
-        if not granted and not session.scope.covers(verb, row):
-            mine = session.scope.reach(admin.name, verb) is Reach.mine
-            blamed = admin.owner if mine else admin.follows or next(iter(admin.departments), admin.owner)
-            raise RuleError([out_of_reach(admin, blamed, mine=mine)])
-        if not granted:
-            stays_in_reach(session, row, verb, before)
+        found, before = judge(
+            session, row, values, now=now, also=also, noticed=unread, further=further, granted=granted
+        )
         # Rules set what they derive each time; only a value that differs from the stored one makes a change.
         if not new and not session.is_modified(row):
             return found
-        if isinstance(row, Row):
-            stamp(session, row, now)
-        elif not new:
-            flag_modified(row, next(iter(columns(type(row)))))  # a change of relations alone is a new version too
-        session.add(row)
+        mark(session, row, now)
         session.flush()
         if admin.settle is not None:
             admin.settle(session, row, now)
@@ -95,13 +72,91 @@ def save(
         if changes or new:
             told = record(session, row, EventKind.Created if new else EventKind.Edited, now, changes=changes)
             session.flush()
-            for reminder in admin.reminders if new else ():
-                if (moment := reminder.at(session, row, now)) is not None:
-                    key = reminder_key(admin.name, reminder.name, row.id)
-                    post(session, row, Todo(f"remind.{reminder.name}", key, moment), told.id)
+            if new:
+                remind(session, row, told.id, now)
         return found
 
     return attempt(session, row, change)
+
+
+def shut(session: ScopedSession, row: Any, expected_version: int | None, *, granted: bool = False) -> Problems:
+    """What keeps *row* from being edited at all, whatever is written. Raises Forbidden where the scope does.
+
+    granted: as for :func:`save`.
+    """
+    admin: Admin = type(row).__admin__
+    if inspect(row).transient:
+        if not granted and not session.scope.may(admin.name, "add"):
+            raise Forbidden("add", admin.name)
+        return Problems()
+    if not granted:
+        session.scope.demand("edit", row)
+    if stale := _stale(row, expected_version, everything=session.scope.everything):
+        return stale
+    closed = None if session.scope.everything else not_open(row)
+    return Problems([closed] if closed else [])
+
+
+def judge(
+    session: ScopedSession,
+    row: Any,
+    values: Mapping[str, Any],
+    *,
+    now: datetime,
+    also: Collection[str] = (),
+    noticed: Problems | None = None,
+    further: Further | None = None,
+    granted: bool = False,
+) -> tuple[Problems, dict[str, Any]]:
+    """Write *values* into *row* and let every rule look at it; nothing is sent to the database yet.
+
+    Returns what was found, warnings only, and the row's values before. Raises RuleError with everything that is
+    wrong; *row* then holds what was refused, and the caller undoes it.
+    """
+    admin: Admin = type(row).__admin__
+    new = inspect(row).transient
+    verb = "add" if new else "edit"
+    found = Problems([*(noticed or ()), *_not_writable(session, row, values, new, also)])
+    found.extend(_under_control(row, values, new, also))
+    before = snapshot(row)
+    assign(session, row, {n: v for n, v in values.items() if not found.for_field(n)}, found)
+    if new:
+        fill_defaults(row)
+    if admin.derive is not None:
+        found.extend(admin.derive(session, row, session.scope.actor, now) or ())
+    found.extend(column_problems(session, row, before, noticed))
+    with session.no_autoflush:  # what breaks a rule is not to be sent to the database in passing
+        found.extend(_checked(admin, row, now, found))
+        if further is not None:
+            found.extend(further(row, before))
+        if found.errors:
+            raise RuleError([*found, *_twins(session, row, before, found)])
+    if granted:
+        return found, before
+    if not session.scope.covers(verb, row):
+        mine = session.scope.reach(admin.name, verb) is Reach.mine
+        blamed = admin.owner if mine else admin.follows or next(iter(admin.departments), admin.owner)
+        raise RuleError([out_of_reach(admin, blamed, mine=mine)])
+    stays_in_reach(session, row, verb, before)
+    return found, before
+
+
+def mark(session: ScopedSession, row: Any, now: datetime) -> None:
+    """Who and when, and into the session: what is left before the row is sent to the database."""
+    if isinstance(row, Row):
+        stamp(session, row, now)
+    elif not inspect(row).transient:
+        flag_modified(row, next(iter(columns(type(row)))))  # a change of relations alone is a new version too
+    session.add(row)
+
+
+def remind(session: ScopedSession, row: Any, event_id: int, now: datetime) -> None:
+    """Put the reminders that a new row asks for into the outbox."""
+    admin: Admin = type(row).__admin__
+    for reminder in admin.reminders:
+        if (moment := reminder.at(session, row, now)) is not None:
+            key = reminder_key(admin.name, reminder.name, row.id)
+            post(session, row, Todo(f"remind.{reminder.name}", key, moment), event_id)
 
 
 def not_open(row: Any) -> Problem | None:
@@ -169,15 +224,20 @@ def out_of_reach(admin: Admin, name: str | None, *, mine: bool = False) -> Probl
     return Problem(None if name == "id" else name, "out_of_reach", message)
 
 
-def remove(session: ScopedSession, row: Any, *, now: datetime, expected_version: int | None = None) -> Problems:
-    """Delete a row that nobody refers to and that has not left its first state; its Events stay."""
+def remove(
+    session: ScopedSession, row: Any, *, now: datetime, expected_version: int | None = None, undone: bool = False
+) -> Problems:
+    """Delete a row that nobody refers to and that has not left its first state; its Events stay.
+
+    undone: an import is taken back, by whose right it was made; the state in which it made the row was its first.
+    """
     admin: Admin = type(row).__admin__
-    session.scope.demand("delete", row)
+    session.scope.demand("import" if undone else "delete", row)
     if stale := _stale(row, expected_version, everything=session.scope.everything):
         return stale
 
     def change() -> Problems:
-        if admin.life and getattr(row, admin.life.field) is not admin.life.initial:
+        if admin.life and not undone and getattr(row, admin.life.field) is not admin.life.initial:
             raise RuleError.one(None, "not_draft", N_("Only a row in its first state may be deleted."))
         if hasattr(type(row), "version"):  # a draft is no record
             record(session, row, EventKind.Deleted, now, changes={k: (v, None) for k, v in snapshot(row).items()})
@@ -236,8 +296,18 @@ def stamp(session: ScopedSession, row: Row, now: datetime) -> None:
     row.changed_at, row.changed_by_id = now, session.scope.actor
 
 
-def columns(model: type[Any]) -> dict[str, tuple[Column[Any], Info]]:
-    """Declared columns by attribute name, in declared order."""
+_columns: dict[type[Any], Mapping[str, tuple[Column[Any], Info]]] = {}
+_many: dict[type[Any], Mapping[str, RelationshipProperty[Any]]] = {}
+
+
+def columns(model: type[Any]) -> Mapping[str, tuple[Column[Any], Info]]:
+    """Declared columns by attribute name, in declared order; found out once."""
+    if model not in _columns:
+        _columns[model] = _declared(model)
+    return _columns[model]
+
+
+def _declared(model: type[Any]) -> dict[str, tuple[Column[Any], Info]]:
     mapper: Mapper[Any] = inspect(model)
     found = {}
     for prop in mapper.column_attrs:
@@ -248,10 +318,12 @@ def columns(model: type[Any]) -> dict[str, tuple[Column[Any], Info]]:
     return found
 
 
-def many(model: type[Any]) -> dict[str, RelationshipProperty[Any]]:
-    """Many-to-many relations that a declaration shows as a list of choices."""
-    mapper: Mapper[Any] = inspect(model)
-    return {r.key: r for r in mapper.relationships if r.secondary is not None and r.info.get("field")}
+def many(model: type[Any]) -> Mapping[str, RelationshipProperty[Any]]:
+    """Many-to-many relations that a declaration shows as a list of choices; found out once."""
+    if model not in _many:
+        found: Mapper[Any] = inspect(model)
+        _many[model] = {r.key: r for r in found.relationships if r.secondary is not None and r.info.get("field")}
+    return _many[model]
 
 
 def snapshot(row: Any) -> dict[str, Any]:
@@ -301,11 +373,11 @@ def _under_control(row: Any, values: Mapping[str, Any], new: bool, also: Collect
 
 
 def assign(session: ScopedSession, row: Any, values: Mapping[str, Any], found: Problems) -> None:
-    relations = many(type(row))
+    relations, new = many(type(row)), inspect(row).transient
     for name, given in values.items():
         value = None if given == "" else given  # before any rule asks whether something is there
         if name not in relations:
-            if inspect(row).transient or getattr(row, name) != value:
+            if new or getattr(row, name) != value:
                 setattr(row, name, value)
             continue
         target = relations[name].mapper.class_
@@ -319,7 +391,7 @@ def assign(session: ScopedSession, row: Any, values: Mapping[str, Any], found: P
 def fill_defaults(row: Any) -> None:
     """Defaults that the INSERT would fill in are there for the rules already."""
     for name, (column, _) in columns(type(row)).items():
-        if getattr(row, name) is None and isinstance(column.default, ScalarElementColumnDefault):
+        if isinstance(column.default, ScalarElementColumnDefault) and getattr(row, name) is None:
             setattr(row, name, column.default.arg)
 
 
@@ -362,10 +434,16 @@ def column_problems(
     return found or (Problems() if unread else underived)
 
 
+_targets: dict[tuple[type[Any], str], type[Any] | None] = {}
+
+
 def target_of(model: type[Any], name: str) -> type[Any] | None:
     """The model that the foreign key *name* points to, through the relation called like it without ``_id``."""
-    relation = inspect(model).relationships.get(name.removesuffix("_id"))
-    return relation.mapper.class_ if relation is not None else None
+    key = (model, name)
+    if key not in _targets:
+        relation = inspect(model).relationships.get(name.removesuffix("_id"))
+        _targets[key] = relation.mapper.class_ if relation is not None else None
+    return _targets[key]
 
 
 def uniques(model: type[Any]) -> list[UniqueConstraint | Index]:

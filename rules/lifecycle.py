@@ -20,8 +20,8 @@ class Move:
     those that may not be left empty. check: further rules over (row, given, now). sets: further values the move
     writes, computed from (row, given, now). tells: notices (folders of ``notices/``) written from its Event.
     tone: ``main`` (the page's next action), ``plain`` or ``bad`` (refusals). bulk: offered for many rows at once too.
-    later: what the move leaves to be done, as (kind of work, not before), computed from (row, given, now). by_jobs: no
-    person makes it, whatever their role.
+    later: what the move leaves to be done, as (kind of work, not before), computed from (row, given, now). jobs:
+    programs alone make it; it is no verb, and nobody is granted it.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Move:
     tone: str = "plain"
     bulk: bool = True
     later: Callable[[Any, Given, datetime], Iterable[tuple[str, datetime]]] | None = None
-    by_jobs: bool = False
+    jobs: bool = False
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,19 @@ addEventListener("afterprint", () => $$("main details[data-folded]").forEach((fo
 $$("details[data-drop], details.who").forEach((drop) => drop.addEventListener("toggle", () => {
   if (drop.open) $$("details[data-drop][open], details.who[open]").forEach((other) => { if (other !== drop) other.open = false; });
 }));
+// How far long work is: asked for again until it is over, then the page is loaded anew.
+const PART_EVERY = 2000;
+const part = async (box) => {
+  const answer = await fetch(box.dataset.part).catch(() => null);
+  if (!answer?.ok || answer.redirected) return setTimeout(part, 5 * PART_EVERY, box);
+  const held = document.createElement("template");
+  held.innerHTML = await answer.text();
+  const next = held.content.querySelector("[data-part]");
+  if (!next) return location.reload();
+  box.replaceWith(next);
+  return setTimeout(part, PART_EVERY, next);
+};
+$$("[data-part]").forEach((box) => setTimeout(part, PART_EVERY, box));
 document.addEventListener("click", (event) => $$("details[data-drop][open], details.who[open]").forEach((drop) => { if (!drop.contains(event.target)) drop.open = false; }));
 
 // A branch of a tree is fetched when it is opened; without scripts its link opens a page.

@@ -21,6 +21,7 @@ from flask.testing import FlaskClient
 
 import config as settings
 from config import Config
+from jobs.board import Board
 from jobs.outbox import Worker
 from jobs.setup import migrate
 from models import registries
@@ -198,6 +199,7 @@ class DeafQueue:
 def app(config: Config, database: Database, clock: Clock) -> Flask:
     app: Flask = create_app(config, clock=clock, database=database)
     app.extensions["yizhan_queue"] = DeafQueue()
+    app.extensions["yizhan_means"].board = Board()  # not in the storage of a queue
     app.extensions["limiter"] = app.extensions.get("limiter")
     app.appbuilder.sm.limiter.enabled = False  # type: ignore[attr-defined]
     return app

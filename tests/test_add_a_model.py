@@ -338,6 +338,40 @@ def edited_with_its_history(hall: Hall) -> None:
     assert TYPED["phone"] not in str(told) + page
 
 
+def out_and_in_again(hall: Hall) -> None:
+    """Exported, imported again without a change, and with one: by nothing but two words of the grants."""
+    import csv
+    import io
+
+    from sqlalchemy import select
+
+    clerk, batch = hall["clerk"], hall.model("batches")
+    data = clerk.get(f"{LIST}export?format=csv&all=1").get_data()
+    rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
+    assert {row["反映编号"] for row in rows} == {"东卫健反映 2026-0001", "东卫健反映 2026-0002"}
+    assert TYPED["phone"].encode() not in data
+    assert hall["outsider"].get(f"{LIST}export?format=csv").get_data().count(b"\n") == 1
+
+    def counts(told: bytes) -> tuple[int, int, int, int]:
+        sent = {"file": (io.BytesIO(told), "reports.csv")}
+        answer = clerk.post("/import/reports", sent, content_type="multipart/form-data")
+        pk = int(answer.headers["Location"].rpartition("/")[2])
+        columns = (batch.new, batch.changed, batch.unchanged, batch.refused)
+        return tuple(hall.rows(select(*columns).where(batch.id == pk))[0])
+
+    assert counts(data) == (0, 0, 2, 0)
+    assert counts(data.replace("材料被退回".encode(), "材料又被退回".encode())) == (0, 1, 1, 0)
+    assert "反映人" in str(openpyxl_heads(clerk.get("/import/reports/template").get_data()))
+
+
+def openpyxl_heads(data: bytes) -> list[object]:
+    import io
+
+    import openpyxl
+
+    return [cell.value for cell in next(openpyxl.load_workbook(io.BytesIO(data)).active.iter_rows())]
+
+
 def moved_in_bulk(hall: Hall) -> None:
     """A colleague takes both up at once, and has them in hand from now on."""
     assert 'formaction="/reports/do/take_up"' in hall["colleague"].text(LIST)
@@ -462,7 +496,7 @@ def permissions_as_declared(hall: Hall) -> None:
         held.setdefault(role, set()).add(permission.removeprefix("can_"))
     declared = {grant.role.value: set(grant.words) for grant in hall.model("reports").__admin__.grants}
     assert held == declared
-    assert declared["clerk"] == {"list", "show", "add", "edit", "reveal", "take_up", "reply"}
+    assert declared["clerk"] == {"list", "show", "add", "edit", "import", "export", "reveal", "take_up", "reply"}
 
 
 def recorded_without_a_gap(hall: Hall) -> None:
@@ -489,8 +523,8 @@ def described(hall: Hall) -> None:
 
 
 STEPS = (
-    menu_and_form, a_bad_value_is_kept_beside_its_field, saved_and_shown, rest, typed_filters,
-    department_scope, edited_with_its_history, moved_in_bulk, answered_by_a_letter, reminded_before_the_limit,
+    menu_and_form, a_bad_value_is_kept_beside_its_field, saved_and_shown, rest, typed_filters, department_scope,
+    edited_with_its_history, out_and_in_again, moved_in_bulk, answered_by_a_letter, reminded_before_the_limit,
     workbench, a_view_is_kept, three_languages, permissions_as_declared, recorded_without_a_gap, described,
 )  # fmt: skip
 

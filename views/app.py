@@ -20,6 +20,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config import LOCALES, ROOT, Config, flask_settings
+from forms.importing import importable
+from jobs.means import Means
 from models import registries
 from models.database import Database
 from models.declare import MenuGroup
@@ -29,7 +31,7 @@ from views.api import api_for
 from views.catalogue import Catalogue
 from views.errors import say_error, signed_owner
 from views.generator import pages_for
-from views.imports import IMPORTABLE, Import
+from views.imports import Import
 from views.manager import SecurityManager
 from views.matrix import Matrix
 from views.my_account import MyAccount, SecondFactor
@@ -79,6 +81,8 @@ def build(config: Config, database: Database, queue: Any, clock: Callable[[], da
         hops = config.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     app.extensions["yizhan_queue"], app.extensions["yizhan_clock"] = queue, clock
+    # What long work needs, also where there is no worker to share it with.
+    app.extensions["yizhan_means"] = getattr(queue, "worker", None) or Means(database, config, clock)
     models = registries()
     checks.refuse_mistakes(models.values())
     security.install(app, database)
@@ -176,6 +180,12 @@ def with_args(**changes: Any) -> str:
     return f"{request.path}?{urlencode(args, doseq=True)}"
 
 
+def export_url(endpoint: str, **more: str) -> str:
+    """The address of the export of what this list shows."""
+    args = [(k, v) for k, v in request.args.items(multi=True) if v and k not in ("page", "size", *more)]
+    return f"{url_for(f'{endpoint}.export')}?{urlencode([*args, *((k, v) for k, v in more.items() if v)])}"
+
+
 def may(registry: str, *verbs: str) -> bool:
     return bool(g.scope.may(registry, *verbs))
 
@@ -216,8 +226,9 @@ CALLED: dict[str, Any] = {
     "day_of": lambda text: display.day(date.fromisoformat(text)),
     "navigation": navigation,
     "with_args": with_args,
+    "export_url": export_url,
     "without": lambda names: with_args(**dict.fromkeys(names)),
-    "importable": IMPORTABLE,
+    "importable": importable,
     "cause_text": display.cause_text,
     "problem_lines": display.problem_lines,
     "signed_owner": signed_owner,

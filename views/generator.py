@@ -11,17 +11,18 @@ from typing import Any
 
 from models.declare import Admin
 from models.tree import is_tree
+from views.exporting import Exporting
 from views.reading import Reading
 from views.writing import Writing
 
 # Method, on pages or in REST, and the verb without which it is of no use.
 ROUTES_OF_VERBS = (
-    *((verb, verb) for verb in ("add", "edit", "delete", "reveal")),
+    *((verb, verb) for verb in ("add", "edit", "delete", "reveal", "export")),
     *(("post", "add"), ("put", "edit")),
 )
 
 
-class RegistryPages(Reading, Writing):
+class RegistryPages(Reading, Writing, Exporting):
     """Every page of one registry."""
 
 

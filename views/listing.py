@@ -76,16 +76,7 @@ def listing(
     fields: the columns shown, whose references are loaded along. Two statements: the ids of the page with the number
     of rows, then the rows.
     """
-    admin: Admin = model.__admin__
-    asked = Listing([], whole(args, "page", 1, DEEPEST), whole(args, "size", min(PAGE, most), most))
-    asked.text = args.get("q", "")[:200]
-    asked.filters = filters(model, args, s)
-    asked.sort = args.get("sort", "") if sortable(model, args.get("sort", "")) else admin.order
-    conditions = where(asked.filters, s, now, asked.problems)
-    if asked.text.strip():
-        conditions.append(search(model, asked.text))
-    if admin.hides is not None:
-        conditions.append(not_(admin.hides(model)))
+    asked, conditions = question(s, model, args, now, most=most)
     ids = page_of_ids(s, model, asked, conditions)
     if ids:
         # The page is found by its ids alone: joined at once, every row would be joined before any is sorted.
@@ -101,6 +92,23 @@ def listing(
             asked.total = max(rounded(guessed), asked.last, COUNTED) if asked.more else asked.last
             asked.exact = not asked.more
     return asked
+
+
+def question(
+    s: ScopedSession, model: type[Any], args: MultiDict[str, str], now: datetime, *, most: int = LARGEST_PAGE
+) -> tuple[Listing, list[ColumnElement[bool]]]:
+    """What *args* ask, without any rows yet, and its conditions."""
+    admin: Admin = model.__admin__
+    asked = Listing([], whole(args, "page", 1, DEEPEST), whole(args, "size", min(PAGE, most), most))
+    asked.text = args.get("q", "")[:200]
+    asked.filters = filters(model, args, s)
+    asked.sort = args.get("sort", "") if sortable(model, args.get("sort", "")) else admin.order
+    conditions = where(asked.filters, s, now, asked.problems)
+    if asked.text.strip():
+        conditions.append(search(model, asked.text))
+    if admin.hides is not None:
+        conditions.append(not_(admin.hides(model)))
+    return asked, conditions
 
 
 def page_of_ids(s: ScopedSession, model: type[Any], asked: Listing, conditions: list[ColumnElement[bool]]) -> list[int]:

@@ -47,11 +47,7 @@ class Reading(Registry):
     @expose("/")
     def list(self) -> str:
         demand(self.admin.name, "list")
-        views = [*db().scalars(select(SavedView).where(SavedView.subject_type == self.admin.name))]
-        mine = next((v for v in views if v.is_layout and v.owner_id == g.scope.actor), None)
-        views = [v for v in views if not v.is_layout]
-        view = next((v for v in views if v.id == number(request.args.get("view", ""))), None)
-        layout = view or mine
+        views, view, layout = self.layouts()
         cells = blocks.chosen_cells(self.model, layout.chosen if layout else None)
         found = listing(db(), self.model, request.args, now(), fields=blocks.flat(cells))
         for problem in found.problems:

@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 
 from flask import abort, flash, g, redirect, render_template, request, url_for
 from flask_appbuilder import BaseView
+from sqlalchemy import select
 
 from forms.convert import LARGEST_ID, specs
 from models.declare import Action, Admin
+from models.saved_view import SavedView
 from rules.lifecycle import Move
 from rules.words import Problems
 from views import display
@@ -43,6 +45,14 @@ class Registry(BaseView):
         return render_template(
             template, admin=self.admin, model=self.model, specs=specs(self.model), endpoint=self.endpoint, **context
         )
+
+    def layouts(self) -> tuple[list[SavedView], SavedView | None, SavedView | None]:
+        """(views that may be chosen here, the one that the address names, the one that says which columns)."""
+        views = [*db().scalars(select(SavedView).where(SavedView.subject_type == self.admin.name))]
+        mine = next((v for v in views if v.is_layout and v.owner_id == g.scope.actor), None)
+        views = [v for v in views if not v.is_layout]
+        view = next((v for v in views if v.id == number(request.args.get("view", ""))), None)
+        return views, view, view or mine
 
     def find(self, action: str) -> Move | Action:
         """The declared move or action of that name, or 404."""

@@ -471,7 +471,7 @@ BROKEN = {
     "nul": (table(row()) + b"\x00", "not_text"),
     "nul far inside": (table(*[row(code=f"N-{n}") for n in range(300)]) + b"\x00\n", "not_text"),
     "utf-16": (table(row()).decode().encode("utf-16"), "not_text"),
-    "zip": (b"PK\x03\x04\x14\x00\x06\x00", "not_text"),
+    "zip": (b"PK\x03\x04\x14\x00\x06\x00", "workbook"),
     "empty": (b"", "empty"),
     "blank": (b"\xef\xbb\xbf \r\n\r\n", "empty"),
     "foreign columns": (b"a,b,c\n1,2,3\n", "no_mapping"),

@@ -17,6 +17,7 @@ from sqlalchemy import false
 from werkzeug.routing import Rule
 
 from forms.convert import specs
+from forms.tables import read_rows
 from models import registries
 from models.account import Account
 from models.case import Case
@@ -34,6 +35,7 @@ from tests.views.house import (
     DOORS,
     FOREIGN,
     NEED,
+    PHONE,
     PRIVATE,
     RESIDENT,
     SHARED,
@@ -375,6 +377,20 @@ def files(house: House, person: str) -> Findings:
         wrong.append(f"{person} /letters/{pk}/file: {theirs.status_code}")
     if nobodys.status_code != (302 if person == "anonymous" else 404):
         wrong.append(f"{person}: a file that nobody has is {nobodys.status_code}")
+    return wrong
+
+
+def exports_are_masked(house: House, person: str) -> Findings:
+    """What goes out as a file says no number in full, in any encoding or kind."""
+    wrong: Findings = []
+    for query in ("format=csv", "format=csv&encoding=gb18030", "format=xlsx"):
+        data = house.browsers[person].get(f"/cases/export?{query}&all=1").get_data()
+        _, rows = read_rows(data, 1000)
+        cells = [cell for _, row in rows for cell in row.values()]
+        if leaked := [number for number in (RESIDENT, PHONE) if any(number in cell for cell in cells)]:
+            wrong.append(f"{person} /cases/export?{query}: tells {leaked}")
+        if not any("*" in cell for cell in cells):
+            wrong.append(f"{person} /cases/export?{query}: holds no masked number at all")
     return wrong
 
 

@@ -15,6 +15,7 @@ import pytest
 from flask import Flask, abort, g, request
 from sqlalchemy import event, func, select, true
 
+from forms import cells
 from models import draft, registries
 from models.case import Case
 from models.item import Item
@@ -25,7 +26,7 @@ from tests.conftest import ENGINES, Templates
 from tests.views import proofs
 from tests.views.house import House, opened
 from tests.views.proofs import Findings
-from views import api, blocks, filters, history, listing, reading, registry, security, workbench, writing
+from views import api, blocks, exporting, filters, history, listing, reading, registry, security, workbench, writing
 
 Patch = pytest.MonkeyPatch
 
@@ -169,6 +170,12 @@ def one_blank_more(patch: Patch, undo: ExitStack) -> None:
     at_the_end(patch, lambda answer: answer.set_data(answer.get_data() + b" ") if "known" in g else None)
 
 
+def export_past_the_scope(patch: Patch, _: ExitStack) -> None:
+    """The session of an export sees everything, and nothing else narrows it."""
+    patch.setattr(exporting, "own_session", lambda: security.database().open(everything("a break")))
+    patch.setattr(exporting, "as_far_as_granted", lambda model: true())
+
+
 def any_item_will_do(patch: Patch, _: ExitStack) -> None:
     """A reference is looked up past the scope when a row is written."""
     get = ScopedSession.get
@@ -248,6 +255,9 @@ BREAKS = (
     Break("one blank more for foreign", one_blank_more, on("cases.show")),
     Break("a token is as wide as its owner", replaced(security, "scope_for", lambda token, owner: owner), on(
         "cases_api.put", "saved-views_api.put", "tokens_api.get_list", person="clerk")),
+    Break("an export past the scope", export_past_the_scope, on("items.export", "cases.export")),
+    Break("an export without masking", replaced(cells, "mask_identifier", str), once(
+        proofs.exports_are_masked, "clerk")),
     Break("whoever may list may do anything", replaced(Scope, "may", lambda *_: True), on(
         "cases.delete", "items.add", "accounts.add")),
 )  # fmt: skip

@@ -393,7 +393,7 @@ WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"actions": (ACT,)}, "actions"),
         # What jobs alone do is granted to a person.
         (
-            {**going(by_jobs=True), **granted(Grant(Role.Administrator, "list show add edit go", Reach.all))},
+            {**going(jobs=True), **granted(Grant(Role.Administrator, "list show add edit go", Reach.all))},
             "life.moves",
         ),
     ],
@@ -407,6 +407,8 @@ WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
         (life(moves="go"), "life"),
         ({"columns": {"limit": col(date | None, due="red")}}, "limit"),
     ],
+    "D080": [(granted(Grant(Role.Clerk, "list show", Reach.own), Grant(Role.Clerk, "export", Reach.all)), "grants")],
+    "D081": [({**granted(SEES, Grant(Role.Clerk, "list show import", Reach.all)), "natural_key": ()}, "natural_key")],
     "D070": [(granted(SEES, Grant(Role.Clerk, "list show reveal", Reach.all)), "grants")],
     "D071": [
         ({"columns": {"born": col(date | None, personal=True)}}, "born"),

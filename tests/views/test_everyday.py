@@ -132,8 +132,8 @@ def test_what_is_refused_comes_first_however_long_the_list(sign_in: SignIn) -> N
     lines.append("东城区卫生健康局,,坏的一行,990101000000,N-999,88,,")
     manager = sign_in("manager")
     sent = {"file": (io.BytesIO("\n".join(lines).encode()), "list.csv"), "take_over": "1"}
-    page = manager.post("/import/items", sent, content_type="multipart/form-data").get_data(as_text=True)
-    assert "坏的一行" in page
+    answer = manager.post("/import/items", sent, content_type="multipart/form-data", follow_redirects=True)
+    assert "坏的一行" in answer.get_data(as_text=True)
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)

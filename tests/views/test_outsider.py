@@ -95,7 +95,17 @@ BY_HAND: dict[str, list[tuple[str, str, Any, set[int], set[int]]]] = {
         ("POST", "/import/items", {}, {422, 403}, {302}),
         ("GET", "/import/cases", None, {404}, {404}),
     ],
-    "Import.carry_out": [("POST", "/import/items/run", {"ticket": "x"}, {422, 403}, {302})],
+    "Import.template": [
+        ("GET", "/import/items/template", None, {200, 403}, {302}),
+        ("GET", "/import/departments/template", None, {200, 403}, {302}),
+    ],
+    # 1: an id that no batch has; whose they are is tried in tests/views/test_transfer.py.
+    "Import.batch": [("GET", "/import/batch/1", None, {404}, {302})],
+    "Import.part": [("GET", "/import/batch/1/part", None, {404}, {302})],
+    "Import.refused": [("GET", "/import/batch/1/refused", None, {404}, {302})],
+    "Import.columns": [("POST", "/import/batch/1/columns", {"column-0": "name"}, {404}, {302})],
+    "Import.carry_out": [("POST", "/import/batch/1/run", {}, {404}, {302})],
+    "Import.cancel": [("POST", "/import/batch/1/cancel", {}, {404}, {302})],
 }
 
 
@@ -246,6 +256,11 @@ def test_bulk_steps_of_foreign_rows(house: House, sure: dict[str, str]) -> None:
 @pytest.mark.parametrize("person", EVERYBODY)
 def test_a_letter_and_its_file(house: House, person: str) -> None:
     assert_nothing(proofs.files(house, person))
+
+
+@pytest.mark.parametrize("person", ["clerk", "approver", "manager", "auditor", "admin"])
+def test_what_is_exported_is_masked(house: House, person: str) -> None:
+    assert_nothing(proofs.exports_are_masked(house, person))
 
 
 @pytest.mark.parametrize("person", STRANGERS)

@@ -263,21 +263,21 @@ def test_an_import_neither_changes_nor_finds_foreign_rows(sign_in: SignIn, world
             lines = ["实施部门,行政区划代码,事项名称,地方编码,事项类型", f"东城区卫生健康局,990101,盗,{code},行政许可"]
             sent = {"file": (io.BytesIO("\n".join(lines).encode()), "list.csv"), "mapping": "own-items", **take_over}
             answer = stranger.post("/import/items", sent, content_type="multipart/form-data")
-            page = answer.get_data(as_text=True)
-            assert answer.status_code == 200
-            ticket = re.search(r'name="ticket" value="([^"]+)"', page)
-            assert ticket
-            done = stranger.post("/import/items/run", {"ticket": ticket.group(1)}).get_data(as_text=True)
+            assert answer.status_code == 302
+            batch = answer.headers["Location"]
+            page = stranger.text(batch)
+            done = stranger.post(f"{batch}/run", follow_redirects=True).get_data(as_text=True)
             assert "鲤" not in done
-            told.append([blotted(p.replace(code, "#").replace(ticket.group(1), "")) for p in (page, done)])
+            pk = batch.rpartition("/")[2]
+            own = rf"/import/batch/{pk}|/batches/{pk}|batch=[0-9a-f]{{32}}"
+            told.append([blotted(re.sub(own, "", p.replace(code, "#"))) for p in (page, done)])
         assert told[0] == told[1]
     assert (count(database, Item), count(database, Event)) == before
-    # Nor by a ticket of somebody else's dry run.
+    # Nor by somebody else's dry run.
     sent = {"file": (io.BytesIO("\n".join(lines).encode()), "list.csv"), "mapping": "own-items"}
-    page = sign_in("manager").post("/import/items", sent, content_type="multipart/form-data").get_data(as_text=True)
-    foreign = re.search(r'name="ticket" value="([^"]+)"', page)
-    assert foreign
-    assert stranger.post("/import/items/run", {"ticket": foreign.group(1)}).status_code == 403
+    foreign = sign_in("manager").post("/import/items", sent, content_type="multipart/form-data").headers["Location"]
+    for step in ("run", "columns", "cancel"):
+        assert stranger.post(f"{foreign}/{step}").status_code == 404
     assert (count(database, Item), count(database, Event)) == before
 
 

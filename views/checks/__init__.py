@@ -73,6 +73,9 @@ CODES: dict[str, str] = {
     # Personal data
     "D070": "`reveal` is granted, but no field is personal.",
     "D071": "A personal field is no text, so it could not be shown masked.",
+    # Files
+    "D080": "A role is granted the export of rows that it may not list.",
+    "D081": "`import` is granted, but there is no `natural_key` by which a line of a file would find its row.",
 }
 
 

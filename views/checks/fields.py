@@ -181,7 +181,7 @@ def keywords(d: Declared) -> Iterator[Mistake]:
     """What ``field()`` says of a column must make sense for it."""
     states = {state.value for state in d.life.states} if d.life else set()
     in_forms = {*d.admin.field_names}
-    asked = {n for _, step in d.steps if not getattr(step, "by_jobs", False) for n in step.asks}
+    asked = {n for _, step in d.steps if not getattr(step, "jobs", False) for n in step.asks}
     for name, spec in d.specs.items():
         info = spec.info
         if info.editable not in EDITABLE:

@@ -30,6 +30,8 @@ def verbs(d: Declared) -> Iterator[Mistake]:
             )
         for verb in repeated(granted):
             yield d.wrong("D012", "grants", f"{role.value} is granted {verb!r} twice")
+        if (wide := reach_of(admin, role, "export")) is not None and wide > (reach_of(admin, role, "list") or 0):
+            yield d.wrong("D080", "grants", f"{role.value} exports rows that it may not list")
         for verb in ("edit", "delete", "reveal"):
             if verb in granted and "show" not in granted:
                 yield d.wrong("D013", "grants", f"{role.value} may {verb} rows but not see them; grant show as well")
@@ -42,13 +44,15 @@ def useless(d: Declared) -> Iterator[Mistake]:
             yield d.wrong("D014", "grants", f"{verb} is granted, but no group has a field to fill in")
     if "reveal" in d.granted and not any(spec.info.personal for spec in d.specs.values()):
         yield d.wrong("D070", "grants", "reveal is granted, but no field is personal=True: there is nothing to look at")
+    if "import" in d.granted and not d.admin.natural_key and d.admin.step("import") is None:
+        yield d.wrong("D081", "natural_key", "import is granted, but nothing says which row a line of a file means")
     # Where people only read, jobs alone make the moves.
     jobs_alone = d.granted <= READING
     for attribute, step in d.steps:
-        alone = isinstance(step, Move) and (step.by_jobs or jobs_alone)
-        if step.name not in d.granted and not alone:
+        by_jobs = attribute == "life.moves" and (jobs_alone or getattr(step, "jobs", False))
+        if step.name not in d.granted and not by_jobs:
             yield d.wrong("D015", attribute, f"{step.name!r} is granted to nobody")
-        elif step.name in d.granted and isinstance(step, Move) and step.by_jobs:
+        elif step.name in d.granted and isinstance(step, Move) and step.jobs:
             yield d.wrong("D015", attribute, f"{step.name!r} is for jobs alone, and is granted to people")
 
 
@@ -93,6 +97,10 @@ def reach(d: Declared) -> Iterator[Mistake]:
 def narrower(d: Declared, target: Admin) -> bool:
     """Does anybody read rows here who reads fewer than all rows of *target*?"""
     return any(reading(d.admin, role) is not None and reading(target, role) is not Reach.all for role in Role)
+
+
+def reach_of(admin: Admin, role: Role, verb: str) -> Reach | None:
+    return max((g.reach for g in admin.grants if g.role is role and verb in g.words), default=None)
 
 
 def reading(admin: Admin, role: Role) -> Reach | None:

@@ -12,7 +12,22 @@ from views.checks.base import PLAIN_WORD, Declared, Mistake, repeated
 
 # Last words of addresses that every registry has; a test holds them against the routes there are.
 ROUTE_WORDS = frozenset(
-    {"new", "edit", "delete", "do", "pick", "views", "tree", "draft", "file", "history", "access", "reveal", "year"}
+    {
+        "new",
+        "edit",
+        "delete",
+        "do",
+        "pick",
+        "views",
+        "tree",
+        "draft",
+        "file",
+        "history",
+        "access",
+        "reveal",
+        "year",
+        "export",
+    }
 )
 STEP_TONES = ("main", "plain", "bad")
 STATE_TONES = ("ok", "warn", "bad", "info", "")

@@ -1,0 +1,321 @@
+"""Checking, importing and taking back a batch: in a request where it is small, else by the worker.
+
+One transaction holds the rows, their Events and the end state of the batch. Whoever is killed in between leaves
+nothing, and the next attempt begins anew; a batch that has ended is not begun again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import undefer
+
+from forms.convert import Spec, specs
+from forms.importing import Stopped, run
+from forms.outcomes import Kept, Outcome, OutcomeKind, Report, kept_form, unpacked
+from forms.references import called
+from jobs.means import Means
+from models import registries
+from models.access import person_scope
+from models.batch import Batch, BatchMode, BatchState, advance
+from models.change import Change as Request
+from models.change import ChangeState as RequestState
+from models.declare import Todo
+from models.event import Event, EventKind
+from models.many import Change, save_many
+from models.message import Message, MessageState
+from models.outbox import Outbox, OutboxState, close, post
+from models.scope import Scope, ScopedSession, everything
+from models.workflow import move
+from models.write import remove, save
+from rules.words import N_, Problems, RuleError
+
+CHUNK = 500
+GONE = N_("The file is no longer kept. Please upload it again.")
+NOTHING = N_("Rows are refused, so nothing was imported.")
+OBSTACLE = N_("Not taken back: “%(row)s” (%(why)s).")
+CHANGED_SINCE = N_("it was changed since, or deleted")
+
+
+def work(means: Means, outbox_id: int, now: datetime) -> None:
+    """One row of the outbox: ``import.check``, ``import.run`` or ``import.undo``, by the right of who asked for it."""
+    with means.database.session(everything("imports")) as s:
+        row = s.get_one(Outbox, outbox_id)
+        batch_id, step = row.subject_id, row.kind.partition(".")[2]
+        owner = s.scalar(select(Batch.owner_id).where(Batch.id == batch_id))
+        scope = everything("import") if owner is None else person_scope(s, owner, now)
+    STEPS[step](means, scope, batch_id, now, outbox_id)
+
+
+def check(means: Means, scope: Scope, batch_id: int, now: datetime, outbox_id: int | None = None) -> None:
+    """The dry run: everything is done, its outcome kept, and all of it rolled back."""
+    _import(means, scope, batch_id, now, outbox_id, dry_run=True)
+
+
+def carry_out(means: Means, scope: Scope, batch_id: int, now: datetime, outbox_id: int | None = None) -> None:
+    """For good."""
+    _import(means, scope, batch_id, now, outbox_id, dry_run=False)
+
+
+def _import(means: Means, scope: Scope, batch_id: int, now: datetime, outbox_id: int | None, *, dry_run: bool) -> None:
+    begun = (BatchState.Uploaded, BatchState.Checking) if dry_run else (BatchState.Waiting,)
+    with means.database.open(scope, write=True) as s:
+        batch = held(s, batch_id, Batch.data)
+        if batch is None or batch.state not in begun:
+            _close(s, outbox_id, OutboxState.Dropped)
+            s.commit()
+            return
+        report, before = Kept(), Kept()
+
+        def take(outcome: Outcome) -> None:
+            report.add(kept_form(outcome))
+            if outcome.pk is not None and outcome.kind is not OutcomeKind.Unchanged:
+                new = outcome.kind is OutcomeKind.New
+                before.add([outcome.pk, outcome.version, new, outcome.before])
+
+        try:
+            if batch.data is None:
+                raise RuleError.one("file", "gone", GONE)
+            found = _run(means, s, batch, now, take, dry_run=dry_run)
+        except Stopped:
+            s.rollback()
+            _end(means, scope, batch_id, "stop", now, outbox_id)
+            return
+        except RuleError as error:
+            s.rollback()
+            problem = error.problems[0]
+            _end(means, scope, batch_id, "refuse", now, outbox_id, note=[problem.message, dict(problem.params)])
+            return
+        told = counted(found) | {"report": report.packed(), "causes": causes(found)}
+        whole = batch.mode is BatchMode.Whole and bool(found.counts["refused"])
+        if dry_run or whole:
+            s.rollback()
+            if dry_run:
+                _end(means, scope, batch_id, "checked", now, outbox_id, **told)
+            else:
+                _end(means, scope, batch_id, "refuse", now, outbox_id, note=[NOTHING, {}], **told)
+            return
+        advance(batch, "done", ended_at=now, note=None, before=before.packed(), **told)
+        _close(s, outbox_id, OutboxState.Done)
+        if outbox_id is not None:
+            _tell(s, batch, now)
+        s.commit()
+    means.board.forget(batch_id)
+
+
+def held(s: ScopedSession, batch_id: int, *columns: Any) -> Batch | None:
+    """The batch, so that no other worker has it as well; None where one has (PostgreSQL: its row is locked)."""
+    wanted = select(Batch).where(Batch.id == batch_id).options(*(undefer(c) for c in columns))
+    return s.scalars(wanted.with_for_update(skip_locked=True, of=Batch)).one_or_none()
+
+
+def _run(
+    means: Means, s: ScopedSession, batch: Batch, now: datetime, take: Callable[[Outcome], None], *, dry_run: bool
+) -> Report:
+    batch_id = batch.id
+
+    def tick(done: int) -> None:
+        means.board.tell(batch_id, done)
+        if means.board.stopped(batch_id):
+            raise Stopped
+
+    tick(0)
+    return run(
+        s,
+        batch.data or b"",
+        registry=batch.subject_type,
+        most=means.config.import_rows,
+        now=now,
+        mapping=batch.options.get("mapping"),
+        take_over=bool(batch.options.get("take_over")),
+        dry_run=dry_run,
+        columns=batch.columns,
+        clears=bool(batch.options.get("clears")),
+        batch=batch.token,
+        take=take,
+        tick=tick,
+    )
+
+
+def counted(report: Report) -> dict[str, int]:
+    names = ("rows", "new", "changed", "unchanged", "proposed", "refused", "warned")
+    return {name: report.counts.get(name, 0) for name in names}
+
+
+def causes(report: Report) -> list[Any]:
+    return [[p.field, p.code, p.message, dict(p.params), p.warning, n] for p, n in report.causes]
+
+
+def _end(
+    means: Means, scope: Scope, batch_id: int, move: str, now: datetime, outbox_id: int | None, **values: Any
+) -> None:
+    """The end state, where the transaction of the import could not hold it because it was rolled back."""
+    with means.database.session(scope, write=True) as s:
+        batch = s.get_one(Batch, batch_id)
+        advance(batch, move, ended_at=now, **{"note": None, **values})
+        _close(s, outbox_id, OutboxState.Done)
+        if outbox_id is not None:
+            _tell(s, batch, now)
+    means.board.forget(batch_id)
+
+
+def _close(s: ScopedSession, outbox_id: int | None, state: OutboxState) -> None:
+    if outbox_id is not None:
+        close(s.get_one(Outbox, outbox_id), state)
+
+
+# --- taking back -----------------------------------------------------------------------------------------------------
+
+
+def take_back(means: Means, scope: Scope, batch_id: int, now: datetime, outbox_id: int | None = None) -> None:
+    """Give every row back what the import replaced, and delete what it made, as long as nothing depends on it."""
+    with means.database.open(scope, write=True) as s:
+        batch = held(s, batch_id, Batch.before)
+        if batch is None or batch.state is not BatchState.Undoing:
+            _close(s, outbox_id, OutboxState.Dropped)
+            s.commit()
+            return
+        s.info["batch"] = batch.token
+        model = registries()[batch.subject_type]
+        # Backwards: what was made last may lead to what was made before.
+        told = [*unpacked(batch.before or b"")][::-1]
+        obstacle: list[Any] | None = None
+        for start in range(0, len(told), CHUNK):
+            obstacle = _give_back(s, model, told[start : start + CHUNK], now)
+            if obstacle is not None:
+                break
+            means.board.tell(batch_id, start)
+        obstacle = obstacle or _withdrawn(s, batch.token, now)
+        if obstacle is not None:
+            s.rollback()
+            _end(means, scope, batch_id, "kept", now, outbox_id, note=obstacle)
+            return
+        advance(batch, "undone", ended_at=now, note=None, before=None)
+        _close(s, outbox_id, OutboxState.Done)
+        _tell(s, batch, now)
+        s.commit()
+    means.board.forget(batch_id)
+
+
+def _give_back(s: ScopedSession, model: type[Any], told: list[list[Any]], now: datetime) -> list[Any] | None:
+    """Of one chunk; what stands in the way, if anything does."""
+    ids = [pk for pk, *_ in told]
+    rows = {row.id: row for row in s.scalars(select(model).where(model.id.in_(ids))).unique()}
+    known = specs(model)
+    changes: list[tuple[Change, Any]] = []
+    for pk, version, new, before in told:
+        row = rows.get(pk)
+        if row is None or getattr(row, "version", None) != version:
+            return [OBSTACLE, {"row": called(row) if row is not None else str(pk), "why": CHANGED_SINCE}]
+        if not new:
+            values = {name: value_of(known[name], value) for name, value in before.items() if name in known}
+            changes.append((Change(values, row, version, also=tuple(values)), row))
+            continue
+        if problems := remove(s, row, now=now, expected_version=version, undone=True).errors:
+            return obstacle_of(row, Problems(problems))
+    save_many(s, model, [change for change, _ in changes], now=now)
+    for change, row in changes:
+        if change.found.errors:
+            return obstacle_of(row, change.found)
+    return None
+
+
+def _withdrawn(s: ScopedSession, token: str, now: datetime) -> list[Any] | None:
+    """The change requests that the import made lead nowhere any more; what stands in the way, if one is too far on."""
+    made = select(Event.subject_id).where(
+        Event.batch == token, Event.subject_type == "changes", Event.kind == EventKind.Created
+    )
+    for request in s.scalars(select(Request).where(Request.id.in_(made), Request.state != RequestState.Withdrawn)):
+        problems = move(s, request, "withdraw", now=now, expected_version=request.version)
+        if problems.errors:
+            return obstacle_of(request, problems)
+    return None
+
+
+def obstacle_of(row: Any, problems: Problems) -> list[Any]:
+    problem = problems.errors[0]
+    why = problem.message if not problem.params else problem.message % problem.params
+    return [OBSTACLE, {"row": called(row), "why": why}]
+
+
+def value_of(spec: Spec, value: Any) -> Any:
+    """A value as the batch keeps it (JSON) → as a column holds it."""
+    if value is None:
+        return None
+    if spec.choices is not None:
+        return spec.choices(value)  # type: ignore[call-arg]
+    if spec.kind == "date":
+        return date.fromisoformat(value)
+    if spec.kind == "moment":
+        found = datetime.fromisoformat(value)
+        return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return value
+
+
+STEPS: Mapping[str, Callable[..., None]] = {"check": check, "run": carry_out, "undo": take_back}
+
+
+# --- telling ---------------------------------------------------------------------------------------------------------
+
+TOLD = {
+    BatchState.Checked: N_("“%(file)s” is checked: %(new)d new, %(changed)d to be changed, %(refused)d refused."),
+    BatchState.Done: N_("“%(file)s” is imported: %(new)d new, %(changed)d changed, %(refused)d refused."),
+    BatchState.Refused: N_("“%(file)s” is not imported."),
+    BatchState.Cancelled: N_("The import of “%(file)s” is cancelled; nothing was changed."),
+    BatchState.Failed: N_("The import of “%(file)s” failed; nothing was changed."),
+    BatchState.Undone: N_("The import of “%(file)s” is taken back."),
+}
+KEPT = N_("The import of “%(file)s” is not taken back.")
+
+
+def _tell(s: ScopedSession, batch: Batch, now: datetime) -> None:
+    """The result goes into the inbox of whoever asked: posted here, told by :func:`tell`."""
+    if batch.owner_id is None:
+        return
+    text = KEPT if batch.state is BatchState.Done and batch.note else TOLD[batch.state]
+    number = int(batch.options.get("told", 0)) + 1
+    batch.options = {**batch.options, "told": number}
+    params = {"file": batch.file_name, "new": batch.new, "changed": batch.changed, "refused": batch.refused}
+    todo = Todo(f"batch.{batch.state.value}", f"batch:{batch.id}:{number}", now, {"text": text, "params": params})
+    post(s, batch, todo)
+
+
+def tell(means: Means, outbox_id: int, now: datetime) -> None:
+    """One message about what became of a batch."""
+    with means.database.session(everything("imports"), write=True) as s:
+        row = s.get_one(Outbox, outbox_id)
+        owner = s.scalar(select(Batch.owner_id).where(Batch.id == row.subject_id))
+        values = {
+            "text": row.data["text"],
+            "params": row.data["params"],
+            "subject_type": row.subject_type,
+            "subject_id": row.subject_id,
+            "state": MessageState.Unread,
+            "sent_at": now,
+            "recipient_id": owner,
+            "key": row.key,
+        }
+        problems = save(s, Message(), values, now=now)
+        # The key is unique: "duplicate" says that an attempt killed after its commit had told it already.
+        if any(p.code != "duplicate" for p in problems.errors):
+            raise RuntimeError(f"message about batch {row.subject_id}: {problems}")
+        close(row, OutboxState.Done)
+
+
+def fail_abandoned(s: ScopedSession, now: datetime) -> int:
+    """Batches whose work was given up are over; returns how many."""
+    open_ = select(Outbox.id).where(
+        Outbox.subject_type == "batches",
+        Outbox.subject_id == Batch.id,
+        Outbox.kind.startswith("import."),
+        Outbox.state.in_((OutboxState.Waiting, OutboxState.Claimed)),
+    )
+    busy = (BatchState.Checking, BatchState.Waiting, BatchState.Undoing)
+    rows = [*s.scalars(select(Batch).where(Batch.state.in_(busy), ~open_.exists()))]
+    for batch in rows:
+        advance(batch, "fail", ended_at=now)
+        _tell(s, batch, now)
+    return len(rows)
