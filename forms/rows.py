@@ -32,7 +32,8 @@ Line = tuple[int, Mapping[str, str]]
 
 @dataclass
 class Draft:
-    """One row on its way. said: field → cell. noticed: what was left out of the cells. key: the values of the natural key that the file gives."""
+    """One row on its way. said: field → cell. noticed: what was left out of the cells. key: the values of the natural
+    key that the file gives."""
 
     line: int
     said: dict[str, str]

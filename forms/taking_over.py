@@ -16,6 +16,7 @@ from forms.cells import understood
 from forms.convert import BadValue, specs
 from forms.outcomes import Outcome, OutcomeKind
 from forms.tables import SURPLUS, ColumnMapping
+from models.change import only_controlled
 from models.event import plain
 from models.scope import Forbidden, ScopedSession
 from models.write import save, snapshot
@@ -49,6 +50,12 @@ def taken_over(
             before = {} if new else snapshot(row)
             expected = None if new else row.version
             found = save(session, row, values, now=now, expected_version=expected, also=intake.also)
+            held = {p.field for p in found.errors} if only_controlled(found) else set()
+            propose = type(row).__admin__.propose
+            if held and propose is not None:
+                propose(session, row, {n: v for n, v in values.items() if n in held}, now)
+                rest = {n: v for n, v in values.items() if n not in held}
+                found = save(session, row, rest, now=now, expected_version=row.version, also=intake.also)
             outcome.problems[:] = [*noticed, *found]
             if found.errors:
                 raise RuleError(found)
@@ -61,6 +68,9 @@ def taken_over(
                 outcome.changes = changed
                 outcome.before = {n: pair[0] for n, pair in changed.items()}
                 outcome.kind = OutcomeKind.Changed if changed else OutcomeKind.Unchanged
+                if held:
+                    outcome.changes |= {n: (plain(before[n]), plain(values[n])) for n in values if n in held}
+                    outcome.kind = OutcomeKind.Proposed
     except RuleError as error:
         intake.forget()
         outcome.problems[:] = outcome.problems or error.problems

@@ -117,7 +117,7 @@ def judge(
     new = inspect(row).transient
     verb = "add" if new else "edit"
     found = Problems([*(noticed or ()), *_not_writable(session, row, values, new, also)])
-    found.extend(_under_control(row, values, new, also))
+    held = () if new else [n for n in admin.controlled(row) if n not in also]  # as it stands before
     before = snapshot(row)
     assign(session, row, {n: v for n, v in values.items() if not found.for_field(n)}, found)
     if new:
@@ -125,6 +125,7 @@ def judge(
     if admin.derive is not None:
         found.extend(admin.derive(session, row, session.scope.actor, now) or ())
     found.extend(column_problems(session, row, before, noticed))
+    found.extend(_under_control(row, held, before, found))
     with session.no_autoflush:  # what breaks a rule is not to be sent to the database in passing
         found.extend(_checked(admin, row, now, found))
         if further is not None:
@@ -364,10 +365,11 @@ def _not_writable(
 CONTROLLED = "controlled"
 
 
-def _under_control(row: Any, values: Mapping[str, Any], new: bool, also: Collection[str]) -> Iterator[Problem]:
-    """What only a finished change request may change; commands and jobs are held to it as well."""
-    for name in () if new else type(row).__admin__.controlled(row):
-        if name in values and name not in also and (None if values[name] == "" else values[name]) != getattr(row, name):
+def _under_control(row: Any, names: Collection[str], before: Mapping[str, Any], found: Problems) -> Iterator[Problem]:
+    """What only a finished change request may change; commands and jobs are held to it as well. What would be wrong
+    anyhow need not be proposed."""
+    for name in names:
+        if getattr(row, name) != before[name] and not found.for_field(name):
             message = N_("This changes only by a change request that was agreed to, filed and has taken effect.")
             yield Problem(name, CONTROLLED, message)
 

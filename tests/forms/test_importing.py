@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 
 from forms.importing import OutcomeKind, Report, lines, run
 from models import registries
+from models.change import Change
 from models.database import Database
 from models.department import Department, DepartmentKind
 from models.event import Event, EventKind, broken_links
@@ -223,19 +224,23 @@ def test_a_changed_cell_is_one_change_with_old_and_new(load: Import, counted: An
     report = load(edited, now=LATER)
     assert report.counts | {"warned": 0} == {
         "new": 0,
-        "changed": 1,
+        "changed": 0,
         "unchanged": 59,
+        "proposed": 1,
         "refused": 0,
         "warned": 0,
         "rows": 60,
     }
-    outcome = next(o for o in report.outcomes if o.kind is OutcomeKind.Changed)
+    outcome = next(o for o in report.outcomes if o.kind is OutcomeKind.Proposed)
     assert outcome.changes == {"name": ("居住证签注", "居住证签注（年度）")}
     after = counted()
-    assert {n: after[n] - before[n] for n in after if after[n] != before[n]} == {"events": 1, "versions": 1}
+    # The item stays as it is until the request has taken effect.
+    assert {n: after[n] - before[n] for n in after if after[n] != before[n]} == {"changes": 1, "events": 1}
     with database.session(everything("test")) as s:
         told = s.scalars(select(Event).where(Event.batch == report.batch)).one()
-    assert told.changes == {"name": ["居住证签注", "居住证签注（年度）"]}
+        change = s.scalars(select(Change)).one()
+    assert (told.subject_type, told.subject_id) == ("changes", change.id)
+    assert change.changes == {"name": ["居住证签注", "居住证签注（年度）"]}
 
 
 def test_an_empty_cell_says_nothing(load: Import, items: Any) -> None:

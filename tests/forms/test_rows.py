@@ -78,9 +78,13 @@ def test_a_name_of_several_is_refused_with_what_to_write(load: Load, database: D
 
 def test_without_the_whole_key_what_never_changes_tells_rows_apart(load: Load, database: Database) -> None:
     head = "地方编码,名称,部门,事项类型,行使层级,基本编码,设定依据\n"
-    line = "LOCAL-1,{},{},行政许可,县级,000123901000,《公共场所卫生管理条例》第四条\n"
-    report = load("items", head + line.format("改名", "东城区卫生健康局") + line.format("新事项", "西城区卫生健康局"))
-    assert told(report) == [("changed",), ("new",)]
+    line = "LOCAL-1,{},{},行政许可,县级,{},《公共场所卫生管理条例》第四条\n"
+    known, new = (
+        line.format("公共场所卫生许可鲤", "东城区卫生健康局", ""),
+        line.format("新事项", "西城区卫生健康局", "000123901000"),
+    )
+    report = load("items", head + known + new)
+    assert told(report) == [("unchanged",), ("new",)]
     assert told(load("items", "地方编码,名称\nLOCAL-1,又改\n")) == [("refused", ("region_id", "ambiguous"))]
 
 
@@ -113,8 +117,8 @@ def test_everything_wrong_with_a_row_is_told_at_once(load: Load) -> None:
             "refused",
             ("item_type", "not_in_list"),
             ("promise_days", "not_a_number"),
+            ("basic_code", "inherited"),
             ("statutory_days", "too_large"),
-            ("basic_code", "code_length"),
         )
     ]
 

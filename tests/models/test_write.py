@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from models.account import Account
 from models.case import ApplicantKind, Case, CaseState, Channel
-from models.catalogue_item import CatalogueItem, ExerciseLevel, ItemType
+from models.catalogue_item import ExerciseLevel, ItemType
 from models.database import Database
 from models.department import Department, DepartmentKind
 from models.event import Event, EventKind, broken_links
@@ -140,8 +140,7 @@ REFUSED_OF_ITEMS: list[tuple[dict[str, Any], tuple[str, str]]] = [
     ({"promise_days": -1}, ("promise_days", "too_small")),
     ({"statutory_days": 366}, ("statutory_days", "too_large")),
     ({"promise_days": 21}, ("promise_days", "above_statutory")),
-    ({"basic_code": "0001"}, ("basic_code", "code_length")),
-    ({"legal_basis_id": 987654}, ("legal_basis_id", "not_found")),
+    ({"basic_code": "0001"}, ("basic_code", "inherited")),
     ({"catalogue_item_id": 987654}, ("catalogue_item_id", "not_found")),
     ({"state": ItemState.Cancelled}, ("state", "read_only")),
     ({"origin": Origin.TakenOver}, ("origin", "read_only")),
@@ -316,7 +315,7 @@ def test_nothing_slips_through_with_another_row(as_: Any, database: Database) ->
     with pytest.raises(ScopeError):
         edit(s, other, phone="1")
     with pytest.raises(ScopeError):
-        move(s, other, "cancel", now=LATER, expected_version=other.version)
+        move(s, other, "publish", now=LATER, expected_version=other.version)
     s.rollback()
     assert stored(database, Item, stray.id)["phone"] is None
     assert stored(database, Item, other.id)["state"] == ItemState.InForce.value
@@ -374,8 +373,8 @@ def test_check_constraint_comes_back_in_words(opened: Open) -> None:
 def test_a_reference_that_vanished_is_a_problem(opened: Open) -> None:
     s = opened(write=True)
     item = item_of(s)
-    assert codes(save(s, item, {"legal_basis_id": 999}, now=NOW)) == {("legal_basis_id", "not_found")}
-    assert codes(save(s, item, {"legal_basis_id": 2**63 - 1}, now=NOW)) == {("legal_basis_id", "not_found")}
+    assert codes(save(s, item, {"catalogue_item_id": 999}, now=NOW)) == {("catalogue_item_id", "not_found")}
+    assert codes(save(s, item, {"catalogue_item_id": 2**63 - 1}, now=NOW)) == {("catalogue_item_id", "not_found")}
 
 
 # ---- reach
@@ -530,7 +529,7 @@ def test_what_left_its_first_state_stays(as_: Any) -> None:
 def test_what_others_refer_to_stays(as_: Any) -> None:
     s = as_("admin")
     events = counted(s, Event)
-    for model in (Region, CatalogueItem, LegalBasis, Department):
+    for model in (Region, LegalBasis, Department):
         row: Any = s.scalars(select(model).order_by(model.id).limit(1)).one()
         assert codes(remove(s, row, now=LATER, expected_version=row.version)) == {(None, "in_use")}, model
         assert s.get(model, row.id) is not None

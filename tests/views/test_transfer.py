@@ -15,12 +15,14 @@ from sqlalchemy import func, select
 from config import Config
 from jobs.outbox import Worker
 from models.batch import Batch, BatchKind, BatchState
+from models.change import Change, ChangeState
 from models.database import Database
 from models.event import Event, broken_links
 from models.item import Item
 from models.legal_basis import LegalBasis
 from models.message import Message
 from models.scope import everything
+from models.workflow import move
 from tests.conftest import Browser
 from tests.views.pages import main
 from tests.world import NOW, World, put
@@ -63,6 +65,11 @@ def batch_of(database: Database, path: str) -> Batch:
         return s.get_one(Batch, int(path.rpartition("/")[2]))
 
 
+def requests(database: Database) -> list[Change]:
+    with database.session(everything("test")) as s:
+        return [*s.scalars(select(Change).order_by(Change.id))]
+
+
 def stored(database: Database) -> tuple[Any, ...]:
     with database.session(everything("test")) as s:
         events = s.scalar(select(func.count(Event.id)).where(Event.subject_type == "items"))
@@ -80,6 +87,7 @@ def fifty(database: Database, world: World) -> list[int]:
             values = {"name": f"示例事项{n:02d}", "local_code": f"S-{n:02d}", "department_id": like.department_id}
             values |= {"item_type": like.item_type, "level": like.level, "basic_code": f"000123{n + 500:03d}000"}
             made.append(put(s, Item(), **values, legal_basis_id=basis, statutory_days=20, promise_days=10).id)
+            assert not move(s, s.get_one(Item, made[-1]), "publish", now=NOW).errors
     return made
 
 
@@ -92,22 +100,24 @@ WRONG: list[tuple[str, str, str]] = [
     ("法定时限（工作日）", "999", ""),
     ("部门", "西城区卫生健康局", ""),
     ("设定依据", "《没有的法》第一条", "没有"),
-    ("状态", "有效", ""),
+    ("状态", "草稿", ""),
     ("名称", "长" * 301, ""),
 ]
 
 
 @pytest.mark.usefixtures("fifty")
 def test_out_changed_in_and_taken_back(manager: Browser, database: Database, worker: Worker, clock: Any) -> None:
-    """Forty cells are changed by script, ten of them wrongly."""
+    """Forty cells are changed by script: ten of them are under control, and ten are wrong."""
     first = manager.get("/items/export?format=csv&all=1").get_data()
     rows = [row for row in table(first) if row["地方编码"].startswith("S-")]
     assert len(rows) == 50
-    for n, row in enumerate(rows[:30]):
+    for n, row in enumerate(rows[:20]):
         column, value = (("咨询电话", f"0531-{n:04d}"), ("办理地点", f"一号窗口{n}"), ("承诺时限（工作日）", "7"))[
             n % 3
         ]
         row[column] = value
+    for row in rows[20:30]:
+        row["名称"] += "（改）"
     for row, (column, value, _) in zip(rows[30:40], WRONG, strict=True):
         row[column] = value
     before = stored(database)
@@ -118,17 +128,19 @@ def test_out_changed_in_and_taken_back(manager: Browser, database: Database, wor
     assert "试导入：尚未写入数据" in page
     counts = batch_of(database, batch).counts
     assert counts == {
-        "rows": 50, "new": 0, "changed": 30, "unchanged": 10, "proposed": 0, "refused": 10, "warned": 0,
+        "rows": 50, "new": 0, "changed": 20, "unchanged": 10, "proposed": 10, "refused": 10, "warned": 0,
     }  # fmt: skip
     refused = main(manager.text(f"{batch}?kind=refused"))
     for row, (_, _, words) in zip(rows[30:40], WRONG, strict=True):
         assert row["地方编码"] in refused
         assert words in refused
+    assert "示例事项20 → 示例事项20（改）" in main(manager.text(f"{batch}?kind=proposed"))
     changed = main(manager.text(f"{batch}?kind=changed"))
     assert "承诺时限（工作日）：10 → 7" in changed
     go(manager, batch)
     assert batch_of(database, batch).state is BatchState.Done
-    assert stored(database)[2] == before[2] + 30
+    assert stored(database)[2] == before[2] + 20
+    assert [c.state for c in requests(database)] == [ChangeState.Draft] * 10
     second = manager.get("/items/export?format=csv&all=1").get_data()
     assert second != first
     again = upload(manager, "items", second)
@@ -138,10 +150,11 @@ def test_out_changed_in_and_taken_back(manager: Browser, database: Database, wor
     worker.run_due()
     assert batch_of(database, batch).state is BatchState.Undone
     assert manager.get("/items/export?format=csv&all=1").get_data() == first
+    assert [c.state for c in requests(database)] == [ChangeState.Withdrawn] * 10
     with database.session(everything("test")) as s:
         assert broken_links(s) == []
         token = batch_of(database, batch).token
-        assert s.scalar(select(func.count(Event.id)).where(Event.batch == token)) == 60
+        assert s.scalar(select(func.count(Event.id)).where(Event.batch == token)) == 2 * 20 + 2 * 10
         said = [m.text % m.params for m in s.scalars(select(Message).where(Message.key.startswith("batch:")))]
     assert len(said) == 1
 
@@ -168,7 +181,8 @@ def test_what_was_made_goes_again_unless_something_leads_to_it(
         assert item is not None
         from models.write import save
 
-        assert not save(s, item, {"legal_basis_id": made.id}, now=NOW, expected_version=item.version).errors
+        values = {"legal_basis_id": made.id, "catalogue_item_id": None}
+        assert not save(s, item, values, now=NOW, also=("legal_basis_id",)).errors
     pk = batch.rpartition("/")[2]
     admin.post(f"/batches/{pk}/do/undo")
     worker.run_due()
@@ -210,7 +224,9 @@ def test_refused_rows_come_back_and_go_in_mended(manager: Browser, database: Dat
 
 def test_columns_of_a_foreign_file_are_asked_for_and_remembered(manager: Browser, database: Database) -> None:
     rows = table(manager.get("/items/export?format=csv").get_data())
-    foreign = [{"辖区": r["行政区划"], "编号": r["地方编码"], "名字": f"{r['名称']}改", "备注": "x"} for r in rows]
+    foreign = [
+        {"辖区": r["行政区划"], "编号": r["地方编码"], "问讯": f"0531-{r['地方编码']}", "备注": "x"} for r in rows
+    ]
     batch = upload(manager, "items", written(foreign))
     page = manager.text(batch)
     assert "对应各列" in page
@@ -218,7 +234,7 @@ def test_columns_of_a_foreign_file_are_asked_for_and_remembered(manager: Browser
     answer = manager.post(f"{batch}/columns", {"column-0": "region_id", "column-1": "region_id"})
     assert answer.status_code == 422
     assert "重复对应" in answer.get_data(as_text=True)
-    meant = {"column-0": "region_id", "column-1": "local_code", "column-2": "name", "name": "外来清单"}
+    meant = {"column-0": "region_id", "column-1": "local_code", "column-2": "phone", "name": "外来清单"}
     assert manager.post(f"{batch}/columns", meant).status_code == 302
     assert batch_of(database, batch).counts["changed"] == len(rows)
     assert "own:外来清单" in manager.text("/import/items")
