@@ -192,7 +192,7 @@ def test_what_was_made_goes_again_unless_something_leads_to_it(
         assert s.scalar(select(func.count(LegalBasis.id))) == 3
         item = s.scalars(select(Item).where(Item.legal_basis_id == made.id)).one()
         other = s.scalars(select(LegalBasis.id).where(LegalBasis.article == "第四条")).one()
-        assert not save(s, item, {"legal_basis_id": other}, now=NOW, expected_version=item.version).errors
+        assert not save(s, item, {"legal_basis_id": other}, now=NOW, also=("legal_basis_id",)).errors
     admin.post(f"/batches/{pk}/do/undo")
     worker.run_due()
     assert batch_of(database, batch).state is BatchState.Undone
