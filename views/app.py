@@ -36,6 +36,7 @@ from views.manager import SecurityManager
 from views.matrix import Matrix
 from views.my_account import MyAccount, SecondFactor
 from views.pages import PAGES
+from views.reconcile import Reconcile
 from views.signin import SignIn
 from views.work_year import WorkYear
 from views.workbench import Find, Workbench, badge_words, badges
@@ -48,7 +49,7 @@ class Builder(AppBuilder):
         self.sm.auth_view = self.add_view_no_menu(SignIn)
         self.sm.register_views()
         self.add_api(OpenApi)
-        for page in (*PAGES, MyAccount, SecondFactor, Workbench, Find, Import, Matrix, Catalogue, WorkYear):
+        for page in (*PAGES, MyAccount, SecondFactor, Workbench, Find, Import, Matrix, Catalogue, Reconcile, WorkYear):
             view = self.add_view_no_menu(page)
             if page in (*PAGES, MyAccount, SecondFactor):  # open to everybody, or asking for passwords
                 self.sm.limiter.limit(self.sm.auth_rate_limit)(view.blueprint)

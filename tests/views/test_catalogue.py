@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from models.database import Database
 from models.department import Department
 from models.item import Item, ItemState, Origin
 from models.legal_basis import LegalBasis
+from models.reconciliation import Reconciliation
 from models.scope import everything
 from models.write import save
 from tests.conftest import Browser
@@ -154,3 +156,64 @@ def test_classes_are_counted_on_the_workbench(
     told = re.findall(r'service_class=(\w+)">[^<]+</a> <span class="muted">(\d+)', page)
     assert told == [("health", "2"), ("environment", "1")]
     assert "service_class=" not in sign_in("stranger").text("/").partition("<main")[2]
+
+
+def listed(database: Database) -> bytes:
+    """Another system's list of what :func:`drifting` made: some codes and names otherwise, some rows missing."""
+    lines = ["序号,事项编码,事项名称"]
+    with database.session(everything("test")) as s:
+        for number, item in enumerate(
+            s.scalars(select(Item).where(Item.local_code.startswith("D-")).order_by(Item.id))
+        ):
+            if number % 7 == 6:
+                continue  # only here
+            code = f"OTHER-{number}" if number % 5 == 4 else item.local_code
+            lines.append(f"{number},{code},{'别名' if number % 3 == 2 else item.name}")
+    return "\n".join([*lines, "98,ELSE-1,别处事项一", "99,ELSE-2,别处事项二"]).encode("gb18030")
+
+
+def test_another_systems_list(sign_in: Callable[[str], Browser], database: Database, world: World) -> None:
+    """A13, with the numbers counted otherwise: code against code, then name against name, by hand."""
+    drifting(database, world)
+    data = listed(database)
+    manager = sign_in("manager")
+    sent = {"system": "双屏互动系统", "file": (io.BytesIO(data), "list.csv")}
+    answer = manager.post("/reconcile/", sent, content_type="multipart/form-data")
+    assert answer.status_code == 302
+    with database.session(everything("test")) as s:
+        row = s.scalars(select(Reconciliation)).one()
+        reach = world.scope("manager").subtree
+        ours = {i.local_code: i.name for i in s.scalars(select(Item).where(Item.department_id.in_(reach)))}
+    theirs = [line.split(",")[1:] for line in data.decode("gb18030").split("\n")[1:]]
+    by_code = [code for code, _ in theirs if code in ours]
+    left = [name for code, name in ours.items() if code not in by_code]
+    by_name = 0
+    for code, name in theirs:
+        if code not in ours and name in left:
+            left.remove(name)
+            by_name += 1
+    expected = (len(by_code), by_name, len(left), len(theirs) - len(by_code) - by_name)
+    assert (row.by_code, row.by_name, row.only_here, row.only_there) == expected
+    assert min(expected) > 0
+    page = manager.text(f"/reconcile/{row.id}?part=there")
+    assert "别处事项一" in page
+    assert page.count("<tr>") - 1 == expected[3]
+    told = manager.get(f"/reconcile/{row.id}/file").get_data().decode("utf-8-sig").strip().split("\r\n")
+    assert len(told) - 1 == sum(expected)
+    # For another department it is as absent as one that nobody has.
+    assert sign_in("approver").get(f"/reconcile/{row.id}").status_code == 404
+    assert sign_in("outsider").get(f"/reconcile/{row.id}").status_code == 403
+
+
+def test_a_list_that_says_neither_code_nor_name(sign_in: Callable[[str], Browser], database: Database) -> None:
+    manager = sign_in("manager")
+    for data, words in ((b"a,b\n1,2\n", "没有编码列或者名称列"), (b"", "请选择文件"), (b"\x00\x01", "文本文件")):
+        sent = {"system": "某系统", "file": (io.BytesIO(data), "list.csv")}
+        answer = manager.post("/reconcile/", sent, content_type="multipart/form-data")
+        assert answer.status_code == 422
+        assert words in answer.get_data(as_text=True)
+        assert 'value="某系统"' in answer.get_data(as_text=True)
+    sent = {"system": "某系统", "code": "b", "file": (io.BytesIO(b"a,b\n1,LOCAL-1\n"), "list.csv")}
+    assert manager.post("/reconcile/", sent, content_type="multipart/form-data").status_code == 302
+    with database.session(everything("test")) as s:
+        assert s.scalars(select(Reconciliation.by_code)).one() == 1

@@ -59,6 +59,13 @@ BY_HAND: dict[str, list[tuple[str, str, Any, set[int], set[int]]]] = {
         ("POST", "/matrix/1", {"cases.list": "all"}, {403}, {302}),
     ],
     "Catalogue.drift": [("GET", "/catalogue-check/drift", None, {200, 403}, {302})],
+    "Reconcile.upload": [
+        ("GET", "/reconcile/", None, {200, 403}, {302}),
+        ("POST", "/reconcile/", {"system": "x"}, {422, 403}, {302}),
+    ],
+    # 1: nobody has one; the owner's own is tried by tests/views/test_catalogue.py.
+    "Reconcile.result": [("GET", "/reconcile/1", None, {404, 403}, {302})],
+    "Reconcile.file": [("GET", "/reconcile/1/file", None, {404, 403}, {302})],
     "Catalogue.reductions": [("GET", "/catalogue-check/reductions", None, {200, 403}, {302})],
     "WorkYear.now": [("GET", "/work-days/year/", None, {200}, {302})],
     "WorkYear.table": [("GET", f"/work-days/year/{year}", None, {200}, {302}) for year in (1949, 2026, 2027, 2100)],

@@ -26,6 +26,7 @@ TAKEN = frozenset(
         "account",
         "matrix",
         "catalogue-check",
+        "reconcile",
         "verify",
         "health",
         "find",
