@@ -32,6 +32,7 @@ from rules.words import N_, Problems, RuleError
 CHUNK = 500
 GONE = N_("The file is no longer kept. Please upload it again.")
 NOTHING = N_("Rows are refused, so nothing was imported.")
+NOT_ANY_MORE = N_("Whoever asked for it may no longer import here.")
 OBSTACLE = N_("Not taken back: “%(row)s” (%(why)s).")
 CHANGED_SINCE = N_("it was changed since, or deleted")
 
@@ -41,9 +42,22 @@ def work(means: Means, outbox_id: int, now: datetime) -> None:
     with means.database.session(everything("imports")) as s:
         row = s.get_one(Outbox, outbox_id)
         batch_id, step = row.subject_id, row.kind.partition(".")[2]
-        owner = s.scalar(select(Batch.owner_id).where(Batch.id == batch_id))
-        scope = everything("import") if owner is None else person_scope(s, owner, now)
+        owner, registry = s.execute(select(Batch.owner_id, Batch.subject_type).where(Batch.id == batch_id)).one()
+        scope = _scope_of(s, owner, now)
+    if scope is None or not scope.may(registry, "import"):
+        _end(means, everything("imports", owner), batch_id, "fail", now, outbox_id, note=[NOT_ANY_MORE, {}])
+        return
     STEPS[step](means, scope, batch_id, now, outbox_id)
+
+
+def _scope_of(s: ScopedSession, owner: int | None, now: datetime) -> Scope | None:
+    """That of whoever asked, as it is now; None for somebody who may not even sign in any more."""
+    if owner is None:
+        return everything("import")
+    try:
+        return person_scope(s, owner, now)
+    except LookupError:
+        return None
 
 
 def check(means: Means, scope: Scope, batch_id: int, now: datetime, outbox_id: int | None = None) -> None:
