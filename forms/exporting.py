@@ -6,7 +6,8 @@ on any page.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Select, inspect, select
@@ -22,6 +23,8 @@ from translations.speech import say
 
 # Rows that are held at once.
 CHUNK = 1_000
+# Different values of a column whose words are remembered.
+REMEMBERED = 10_000
 
 
 def every_field(model: type[Any]) -> list[str]:
@@ -57,6 +60,7 @@ def rows(
     result = session.execute(
         statement.with_only_columns(model.id, *plain_columns), execution_options={"yield_per": CHUNK}
     )
+    says = [_teller(model, spec, locale, references) for spec in asked]
     for part in result.partitions(CHUNK):
         lists = {
             spec.name: _lists(session, model, spec, [row[0] for row in part]) for spec in asked if spec not in single
@@ -70,20 +74,31 @@ def rows(
         for spec in asked:
             if spec.kind == "many" and spec.target is not None:
                 references.name(spec.target, {i for ids in lists[spec.name].values() for i in ids}, locale)
+        if not lists:
+            for row in part:
+                yield [say_it(value) for say_it, value in zip(says, row[1:], strict=True)]
+            continue
         places = {spec.name: place for place, spec in enumerate(single, start=1)}
-        memory: dict[tuple[int, Any], Value] = {}
         for row in part:
-            cells: list[Value] = []
-            for place, spec in enumerate(asked):
-                value = lists[spec.name].get(row[0], []) if spec.kind == "many" else row[places[spec.name]]
-                if spec.kind in ("choice", "boolean", "reference"):
-                    known_cell = memory.get((place, value))
-                    if known_cell is None:
-                        known_cell = memory[place, value] = shown(model, spec, value, locale, references.called)
-                    cells.append(known_cell)
-                else:
-                    cells.append(shown(model, spec, value, locale, references.called))
-            yield cells
+            values = (lists[s.name].get(row[0], []) if s.name in lists else row[places[s.name]] for s in asked)
+            yield [say_it(value) for say_it, value in zip(says, values, strict=True)]
+
+
+def _teller(model: type[Any], spec: Spec, locale: str, references: References) -> Callable[[Any], Value]:
+    """How the values of one column are written: what stands there again and again is worked out once."""
+
+    def tell(value: Any) -> Value:
+        return shown(model, spec, value, locale, references.called)
+
+    if spec.kind in ("choice", "boolean", "reference"):
+        return lru_cache(REMEMBERED)(tell)
+    if spec.kind in ("text", "long", "integer", "date") and not (spec.info.personal or spec.info.message):
+        return _as_it_is
+    return tell
+
+
+def _as_it_is(value: Any) -> Value:
+    return "" if value is None else value
 
 
 def _lists(session: ScopedSession, model: type[Any], spec: Spec, ids: Sequence[int]) -> dict[int, list[int]]:

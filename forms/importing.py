@@ -14,6 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import inspect
+
 from forms.cells import matched
 from forms.convert import specs
 from forms.outcomes import Outcome, OutcomeKind, Report, lines
@@ -108,6 +110,8 @@ def _take_over(
         report.add(taken_over(session, model, intake, mapping, line, cells, now))
         if tick is not None and done % CHUNK == 0:
             tick(done)
+    stay = [row for row in intake.rows if inspect(row).persistent]
+    report.made = [(type(row).__admin__.name, row.id, row.version) for row in stay]
 
 
 def chunks(rows: Iterator[tuple[int, dict[str, str]]], size: int) -> Iterator[list[tuple[int, dict[str, str]]]]:

@@ -49,7 +49,10 @@ class Outcome:
 
 @dataclass
 class Report:
-    """All outcomes of one run, counted. take: what is done with each; without it they are kept in ``outcomes``."""
+    """All outcomes of one run, counted. take: what is done with each; without it they are kept in ``outcomes``.
+
+    made: (registry, id, version) of rows of other registries that were made on the way.
+    """
 
     mapping: str
     batch: str
@@ -57,6 +60,7 @@ class Report:
     take: Callable[[Outcome], None] | None = None
     outcomes: list[Outcome] = field(default_factory=list)
     ignored: tuple[str, ...] = ()
+    made: list[tuple[str, int, int]] = field(default_factory=list)
     _counted: Counter[str] = field(default_factory=Counter)
     _first: dict[tuple[str | None, str], Problem] = field(default_factory=dict)
     _causes: Counter[tuple[str | None, str]] = field(default_factory=Counter)
@@ -120,6 +124,13 @@ def unpacked(data: bytes) -> Iterator[Any]:
     for start in range(0, len(data), 65_536):
         *whole, rest = (rest + unpacker.decompress(data[start : start + 65_536])).split(b"\n")
         yield from map(json.loads, whole)
+
+
+def undo_form(o: Outcome) -> list[Any] | None:
+    """What taking this row back needs: id, version as it was left, whether it was made, the values before."""
+    if o.pk is None or o.kind is OutcomeKind.Unchanged:
+        return None
+    return [o.pk, o.version, o.kind is OutcomeKind.New, o.before]
 
 
 def kept_form(o: Outcome) -> list[Any]:

@@ -23,6 +23,8 @@ LONGEST_CELL = 20_000
 SURPLUS = "\x00surplus"
 # How a cell begins that a spreadsheet would run, the full-width signs included, which some take for the narrow ones.
 RUNS = re.compile(r"[\s']*[=+\-@\t\r＝＋－＠]")
+# … and how it may begin at all, for a quick look: white space counts as what stands behind it.
+BEGINS = frozenset(["=", "+", "-", "@", "＝", "＋", "－", "＠", "'", *filter(str.isspace, map(chr, range(0x3001)))])
 NEUTRAL = re.compile(r"'[\s']*[=+\-@\t\r＝＋－＠]")
 
 
@@ -135,7 +137,7 @@ def _rows(
 
 def neutral(text: str) -> str:
     """*text* as a cell of CSV that no spreadsheet runs: behind an apostrophe, which :func:`plain` takes off again."""
-    return f"'{text}" if RUNS.match(text) else text
+    return f"'{text}" if text[:1] in BEGINS and RUNS.match(text) else text
 
 
 def plain(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from itertools import groupby, islice
 from typing import Any
 
 from sqlalchemy import select
@@ -15,7 +16,7 @@ from sqlalchemy.orm import undefer
 
 from forms.convert import Spec, specs
 from forms.importing import Stopped, run
-from forms.outcomes import Kept, Outcome, OutcomeKind, Report, kept_form, unpacked
+from forms.outcomes import Kept, Outcome, Report, kept_form, undo_form, unpacked
 from forms.references import called
 from jobs.means import Means
 from models import registries
@@ -36,8 +37,11 @@ from rules.words import N_, Problems, RuleError
 CHUNK = 500
 GONE = N_("The file is no longer kept. Please upload it again.")
 NOTHING = N_("Rows are refused, so nothing was imported.")
-OBSTACLE = N_("Not taken back: “%(row)s” (%(why)s).")
-CHANGED_SINCE = N_("it was changed since, or deleted")
+NOT_ANY_MORE = N_("Whoever asked for it may no longer import here.")
+OBSTACLE = N_("Not taken back, because of “%(row)s”.")
+CHANGED_SINCE = N_("It was changed since, or deleted.")
+STAYS = N_("What was made on the way stays, because it is referred to: %(rows)s.")
+MOST_NAMED = 3
 
 
 def work(means: Means, outbox_id: int, now: datetime) -> None:
@@ -45,9 +49,22 @@ def work(means: Means, outbox_id: int, now: datetime) -> None:
     with means.database.session(everything("imports")) as s:
         row = s.get_one(Outbox, outbox_id)
         batch_id, step = row.subject_id, row.kind.partition(".")[2]
-        owner = s.scalar(select(Batch.owner_id).where(Batch.id == batch_id))
-        scope = everything("import") if owner is None else person_scope(s, owner, now)
+        owner, registry = s.execute(select(Batch.owner_id, Batch.subject_type).where(Batch.id == batch_id)).one()
+        scope = _scope_of(s, owner, now)
+    if scope is None or not scope.may(registry, "import"):
+        _end(means, everything("imports", owner), batch_id, "fail", now, outbox_id, note=[NOT_ANY_MORE, {}])
+        return
     STEPS[step](means, scope, batch_id, now, outbox_id)
+
+
+def _scope_of(s: ScopedSession, owner: int | None, now: datetime) -> Scope | None:
+    """That of whoever asked, as it is now; None for somebody who may not even sign in any more."""
+    if owner is None:
+        return everything("import")
+    try:
+        return person_scope(s, owner, now)
+    except LookupError:
+        return None
 
 
 def check(means: Means, scope: Scope, batch_id: int, now: datetime, outbox_id: int | None = None) -> None:
@@ -72,9 +89,8 @@ def _import(means: Means, scope: Scope, batch_id: int, now: datetime, outbox_id:
 
         def take(outcome: Outcome) -> None:
             report.add(kept_form(outcome))
-            if outcome.pk is not None and outcome.kind is not OutcomeKind.Unchanged:
-                new = outcome.kind is OutcomeKind.New
-                before.add([outcome.pk, outcome.version, new, outcome.before])
+            if (line := undo_form(outcome)) is not None:
+                before.add([batch.subject_type, *line])
 
         try:
             if batch.data is None:
@@ -98,6 +114,7 @@ def _import(means: Means, scope: Scope, batch_id: int, now: datetime, outbox_id:
             else:
                 _end(means, scope, batch_id, "refuse", now, outbox_id, note=[NOTHING, {}], **told)
             return
+        keep_made(found, before)
         advance(batch, "done", ended_at=now, note=None, before=before.packed(), **told)
         _close(s, outbox_id, OutboxState.Done)
         if outbox_id is not None:
@@ -167,6 +184,12 @@ def _close(s: ScopedSession, outbox_id: int | None, state: OutboxState) -> None:
         close(s.get_one(Outbox, outbox_id), state)
 
 
+def keep_made(report: Report, before: Kept) -> None:
+    """What was made on the way goes when the import is taken back."""
+    for name, pk, version in report.made:
+        before.add([name, pk, version, True, {}])
+
+
 # --- taking back -----------------------------------------------------------------------------------------------------
 
 
@@ -179,21 +202,28 @@ def take_back(means: Means, scope: Scope, batch_id: int, now: datetime, outbox_i
             s.commit()
             return
         s.info["batch"] = batch.token
-        model = registries()[batch.subject_type]
-        # Backwards: what was made last may lead to what was made before.
+        # Backwards: what was made last may lead to what was made before, and all of it to what was made on the way.
         told = [*unpacked(batch.before or b"")][::-1]
+        told.sort(key=lambda line: line[0] != batch.subject_type)
         obstacle: list[Any] | None = None
-        for start in range(0, len(told), CHUNK):
-            obstacle = _give_back(s, model, told[start : start + CHUNK], now)
-            if obstacle is not None:
-                break
-            means.board.tell(batch_id, start)
+        stay: list[str] = []
+        done = 0
+        for name, lines in groupby(told, key=lambda line: str(line[0])):
+            while obstacle is None and (chunk := [line[1:] for line in islice(lines, CHUNK)]):
+                if name == batch.subject_type:
+                    obstacle = _give_back(s, registries()[name], chunk, now)
+                else:
+                    stay += [str(o[1]["row"]) for one in chunk if (o := _give_back(s, registries()[name], [one], now))]
+                done += len(chunk)
+                means.board.tell(batch_id, done)
         obstacle = obstacle or _withdrawn(s, batch.token, now)
         if obstacle is not None:
             s.rollback()
             _end(means, scope, batch_id, "kept", now, outbox_id, note=obstacle)
             return
-        advance(batch, "undone", ended_at=now, note=None, before=None)
+        more = " …" if len(stay) > MOST_NAMED else ""
+        note = [STAYS, {"rows": ", ".join(stay[:MOST_NAMED]) + more}] if stay else None
+        advance(batch, "undone", ended_at=now, note=note, before=None)
         _close(s, outbox_id, OutboxState.Done)
         _tell(s, batch, now)
         s.commit()
@@ -209,7 +239,7 @@ def _give_back(s: ScopedSession, model: type[Any], told: list[list[Any]], now: d
     for pk, version, new, before in told:
         row = rows.get(pk)
         if row is None or getattr(row, "version", None) != version:
-            return [OBSTACLE, {"row": called(row) if row is not None else str(pk), "why": CHANGED_SINCE}]
+            return [OBSTACLE, {"row": called(row) if row is not None else str(pk)}, CHANGED_SINCE, {}]
         if not new:
             values = {name: value_of(known[name], value) for name, value in before.items() if name in known}
             changes.append((Change(values, row, version, also=tuple(values)), row))
@@ -237,8 +267,8 @@ def _withdrawn(s: ScopedSession, token: str, now: datetime) -> list[Any] | None:
 
 def obstacle_of(row: Any, problems: Problems) -> list[Any]:
     problem = problems.errors[0]
-    why = problem.message if not problem.params else problem.message % problem.params
-    return [OBSTACLE, {"row": called(row), "why": why}]
+    params = {name: str(getattr(value, "label", value)) for name, value in problem.params.items()}
+    return [OBSTACLE, {"row": called(row)}, problem.message, params]
 
 
 def value_of(spec: Spec, value: Any) -> Any:

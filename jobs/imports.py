@@ -14,8 +14,8 @@ from sqlalchemy import not_, select
 from config import Config
 from forms import exporting, sheets
 from forms.importing import Report, importable, lines, run
-from forms.outcomes import Kept, Outcome, OutcomeKind, kept_form
-from jobs.batches import causes, counted
+from forms.outcomes import Kept, Outcome, kept_form, undo_form
+from jobs.batches import causes, counted, keep_made
 from models import registries
 from models.account import Account
 from models.batch import BatchKind, BatchState, begin
@@ -66,8 +66,8 @@ def _import(session: ScopedSession, data: bytes, config: Config, args: argparse.
     def take(outcome: Outcome) -> None:
         outcomes.append(outcome)
         kept.add(kept_form(outcome))
-        if outcome.pk is not None and outcome.kind is not OutcomeKind.Unchanged:
-            before.add([outcome.pk, outcome.version, outcome.kind is OutcomeKind.New, outcome.before])
+        if (line := undo_form(outcome)) is not None:
+            before.add([args.registry, *line])
 
     report = run(
         session,
@@ -89,6 +89,7 @@ def _import(session: ScopedSession, data: bytes, config: Config, args: argparse.
     for name, value in counted(report).items():
         setattr(batch, name, value)
     batch.mapping, batch.ended_at, batch.causes = (report.mapping or None), now, causes(report)
+    keep_made(report, before)
     batch.report, batch.before = kept.packed(), before.packed()
     session.commit()
     return report

@@ -126,7 +126,12 @@ class Batch(Table):
     @property
     def told(self) -> Told | None:
         """Why it ended as it did: message id and values."""
-        return Told(*self.note) if self.note else None
+        return Told(*self.note[:2]) if self.note else None
+
+    @property
+    def why(self) -> Told | None:
+        """What exactly stood in the way."""
+        return Told(*self.note[2:4]) if self.note and len(self.note) > 2 else None
 
     @property
     def counts(self) -> dict[str, int]:

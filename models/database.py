@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engine, event, insert
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -91,6 +91,12 @@ def next_ids(session: Session, table: Table, count: int) -> list[int]:
         return [*range(first, first + count)]
     sequence = "SELECT nextval(pg_get_serial_sequence(%(table)s, 'id')) FROM generate_series(1, %(count)s)"
     return [*connection.exec_driver_sql(sequence, {"table": f'"{table.name}"', "count": count}).scalars()]
+
+
+def insert_many(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert *rows*, each with its id, past the unit of work; for records that nobody holds as objects."""
+    if rows:
+        session.connection().execute(insert(table), rows)
 
 
 def is_busy(error: OperationalError) -> bool:

@@ -12,12 +12,12 @@ from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, Index, String, UniqueConstraint, event, func, insert, select
+from sqlalchemy import BigInteger, Index, String, UniqueConstraint, event, func, select
 from sqlalchemy.orm import Mapped, Mapper, ORMExecuteState, Session, relationship
 
 from models.account import Account
 from models.base import Moment, Table, field, personal_fields, ref
-from models.database import next_ids
+from models.database import insert_many, next_ids
 from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
 from models.department import Department
 from models.scope import UNSCOPED, ScopedSession
@@ -226,12 +226,13 @@ def record_many(session: Session, told: Sequence[tuple[Any, EventKind, dict[str,
     )
     found = session.execute(links, execution_options={UNSCOPED: True}) if old else ()
     last = {subject: (seq, digest) for subject, seq, digest in found}
-    ids = next_ids(session, cast("Any", Event.__table__), len(told))
+    table = cast("Any", Event.__table__)
+    ids = next_ids(session, table, len(told))
     values = [
         {"id": event_id, **linked(session, row, kind, now, changes=changes, last=last.get(row.id))}
         for event_id, (row, kind, changes) in zip(ids, told, strict=True)
     ]
-    session.connection().execute(insert(Event), values)
+    insert_many(session, table, values)
     return ids
 
 

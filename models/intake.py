@@ -43,6 +43,8 @@ class Intake:
         self.departments: dict[tuple[int, str], Department] = {(d.region_id, d.name): d for d in found}
         self.governments = {d.region_id: d for d in found if d.kind is DepartmentKind.Government}
         self.made: list[tuple[dict[Any, Any], Any]] = []
+        # Departments and regions made on the way, those of refused rows included, which went with their savepoint.
+        self.rows: list[Any] = []
         # By what the file says, never by ids: a refused row gives back the ids of what was made for it.
         self.items: dict[tuple[str, str], int] = {}
         self.names: dict[tuple[str, str, str], int] = {}
@@ -150,6 +152,7 @@ class Intake:
 
     def _make(self, row: Any, values: dict[str, Any], blamed: str) -> None:
         problems = save(self.session, row, values, now=self.now, also=("aliases",))
+        self.rows.append(row)
         if problems.errors:
             raise RuleError([Problem(blamed, p.code, p.message, p.params) for p in problems.errors])
 

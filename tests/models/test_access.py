@@ -171,7 +171,7 @@ def test_no_role_reaches_further_than_its_widest_declaration() -> None:
     assert capped(far) == choosable()
     writing = {n: set(v) - set(READING) for n, v in choosable().items()}
     assert {n for n in RIGHTS if writing[n]} == set()
-    assert writing["cases"] == {"add", "edit", "accept", "refuse", "reveal"}
+    assert writing["cases"] == {"add", "edit", "export", "accept", "refuse", "reveal"}
 
 
 def test_a_role_put_together_here(database: Database, world: World) -> None:

@@ -645,7 +645,7 @@ BELOW_THE_SESSION = {
 }
 ALLOWED_BELOW = {
     # "connect": a session in a hurry, which is scoped like any other, over a connection of its own.
-    "models/database.py": {"connect", "cursor", "exec_driver_sql", "create_engine"},
+    "models/database.py": {"connect", "connection", "cursor", "exec_driver_sql", "create_engine"},
     "migrations/env.py": {"connect"},
     "migrations/tool.py": {"connect"},
     "jobs/setup.py": {"connect"},

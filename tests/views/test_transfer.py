@@ -187,7 +187,9 @@ def test_what_was_made_goes_again_unless_something_leads_to_it(
     admin.post(f"/batches/{pk}/do/undo")
     worker.run_due()
     assert batch_of(database, batch).state is BatchState.Done
-    assert "未能撤销：“《乙法》第二条”" in main(admin.text(batch))
+    page = main(admin.text(batch))
+    assert "未能撤销：“《乙法》第二条”。" in page
+    assert "“事项”" in page
     with database.session(everything("test"), write=True) as s:
         assert s.scalar(select(func.count(LegalBasis.id))) == 3
         item = s.scalars(select(Item).where(Item.legal_basis_id == made.id)).one()
@@ -198,6 +200,22 @@ def test_what_was_made_goes_again_unless_something_leads_to_it(
     assert batch_of(database, batch).state is BatchState.Undone
     with database.session(everything("test")) as s:
         assert s.scalar(select(func.count(LegalBasis.id))) == 1
+
+
+def test_what_was_made_on_the_way_is_told_of(manager: Browser, database: Database, worker: Worker) -> None:
+    head = "department,main_item,name,area_code,item_code,task_type,dept_code,link"
+    text = f"{head}\n东城区气象局,,人工影响天气,990101000000,W-1,1,,\n东城区气象局,,防雷,990101000000,W-2,1,X9,\n"
+    before = manager.get("/departments/export?format=csv&all=1").get_data()
+    batch = upload(manager, "items", text.encode(), take_over="1")
+    go(manager, batch)
+    assert "东城区气象局" in manager.text("/departments/")
+    manager.post(f"/batches/{batch.rpartition('/')[2]}/do/undo")
+    worker.run_due()
+    assert batch_of(database, batch).state is BatchState.Undone
+    assert "W-1" not in manager.text("/items/")
+    # The record of what was done in a department never goes, so the department itself stays, and that is said.
+    assert "东城区气象局" in main(manager.text(batch))
+    assert manager.get("/departments/export?format=csv&all=1").get_data() != before
 
 
 def test_refused_rows_come_back_and_go_in_mended(manager: Browser, database: Database) -> None:
