@@ -165,6 +165,42 @@ def issued(page: Any, people: People) -> None:
     page.wait_for_selector("a:has-text('查看文件')")
 
 
+def proposed(page: Any, people: People) -> None:
+    """A change request with its differences; the second time the one that is there already."""
+    page.goto(f"{people.running.address}/changes/?q=护士执业注册")
+    if page.locator("tbody a").count() == 0:
+        page.goto(f"{people.running.address}/catalogue/?q=护士执业注册")
+        page.locator("tbody a").first.click()
+        page.click(".head >> text=修改")
+        page.fill("#f-name", "护士执业注册（含延续、变更）")
+        page.click("[name=propose]")
+        page.wait_for_selector("#f-reason")
+        page.goto(f"{people.running.address}/changes/?q=护士执业注册")
+    page.locator("tbody a").first.click()
+    page.wait_for_selector(".diff ins")
+
+
+def drift(page: Any, people: People) -> None:
+    """An entry asks for a material that the item that claims it does not ask for."""
+    page.goto(f"{people.running.address}/catalogue/?q=建筑工程施工许可")
+    page.locator("tbody a").first.click()
+    page.click(".head >> text=修改")
+    page.fill("#f-materials", "建设工程规划许可证\n施工合同")
+    page.click(".send >> button:text-is('保存')")
+    page.wait_for_selector(".flash")
+    page.goto(f"{people.running.address}/catalogue-check/drift")
+    page.wait_for_selector("ins")
+
+
+def reconciled(page: Any, people: People) -> None:
+    page.goto(f"{people.running.address}/reconcile/")
+    page.fill("#system", "双屏互动系统")
+    told = "事项编码,事项名称\n990102-31001,食品经营许可\nX-1,护士执业注册\nX-2,对方独有事项\n"
+    page.set_input_files("#file", {"name": "对方清单.csv", "mimeType": "text/csv", "buffer": told.encode()})
+    page.click("text=开始校对")
+    page.wait_for_selector("text=逐项校对结果")
+
+
 def imported(page: Any, people: People) -> None:
     page.goto(f"{people.running.address}/import/items")
     page.set_input_files("#file", str(LIST))
@@ -325,6 +361,12 @@ SCENES = (
     Scene("item-history", "manager", item_history),
     Scene("item-as-it-was", "manager", item_as_it_was),
     Scene("item-cases", "manager", item_cases),
+    Scene("change", "manager", proposed),
+    Scene("worklist", "manager", at("/items/?gap_count__from=1")),
+    Scene("drift", "manager", drift),
+    Scene("cut", "manager", at("/catalogue-check/reductions")),
+    Scene("reconcile", "manager", at("/reconcile/")),
+    Scene("reconciled", "manager", reconciled),
     Scene("roles", "admin", at("/roles/")),
     Scene("matrix", "admin", at("/matrix/"), dark=True),
     Scene("role-grants", "admin", role_chosen),
