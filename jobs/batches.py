@@ -6,7 +6,9 @@ nothing, and the next attempt begins anew; a batch that has ended is not begun a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from itertools import groupby, islice
 from typing import Any
@@ -54,7 +56,22 @@ def work(means: Means, outbox_id: int, now: datetime) -> None:
     if scope is None or not scope.may(registry, "import"):
         _end(means, everything("imports", owner), batch_id, "fail", now, outbox_id, note=[NOT_ANY_MORE, {}])
         return
-    STEPS[step](means, scope, batch_id, now, outbox_id)
+    with few_collections():
+        STEPS[step](means, scope, batch_id, now, outbox_id)
+
+
+@contextmanager
+def few_collections() -> Iterator[None]:
+    """A worker that makes a million short-lived objects need not look through all that it holds again and again: a
+    third of the time of an import was that."""
+    kept = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*kept)
+        gc.unfreeze()
 
 
 def _scope_of(s: ScopedSession, owner: int | None, now: datetime) -> Scope | None:

@@ -88,9 +88,7 @@ const PART_EVERY = 2000;
 const part = async (box) => {
   const answer = await fetch(box.dataset.part).catch(() => null);
   if (!answer?.ok || answer.redirected) return setTimeout(part, 5 * PART_EVERY, box);
-  const held = document.createElement("template");
-  held.innerHTML = await answer.text();
-  const next = held.content.querySelector("[data-part]");
+  const next = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-part]");
   if (!next) return location.reload();
   box.replaceWith(next);
   return setTimeout(part, PART_EVERY, next);

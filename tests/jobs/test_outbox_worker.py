@@ -218,7 +218,7 @@ def test_every_kind_that_is_posted_has_its_work(database: Database) -> None:
     with database.session(everything("test")) as s:
         kinds = set(s.scalars(select(Outbox.kind)))
     assert kinds == {"remind.notice"}
-    assert {"remind", "settle", "letter", "limits"} == set(WORK)
+    assert {"batch", "effect", "import", "letter", "limits", "remind", "settle"} == set(WORK)
 
 
 def test_work_that_kills_its_worker_is_given_up(

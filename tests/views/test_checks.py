@@ -391,11 +391,6 @@ WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
     "D015": [
         ({"life": LIFE}, "life.moves"),
         ({"actions": (ACT,)}, "actions"),
-        # What jobs alone do is granted to a person.
-        (
-            {**going(jobs=True), **granted(Grant(Role.Administrator, "list show add edit go", Reach.all))},
-            "life.moves",
-        ),
     ],
     "D019": [
         ({"departments": "department_id"}, "departments"),

@@ -28,7 +28,7 @@ CODES: dict[str, str] = {
     "D012": "A role is granted the same verb twice.",
     "D013": "A role may change, delete or reveal rows that it may not look at.",
     "D014": "Adding or editing is granted, but no group has a field that people could fill in.",
-    "D015": "A move or an action is granted to nobody, a button that can never appear; or a move of jobs to people.",
+    "D015": "A move or an action is granted to nobody: a button that can never appear.",
     "D016": "A role is granted list and show with different reach: rows are loaded by the wider one.",
     "D017": "A field is called like a word that addresses or forms use themselves.",
     "D018": "A reference is picked from a registry that has no `search`: only its first rows could be found.",

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from forms.fields import editable
 from models.declare import Admin, Reach, Role
 from models.role import required_references
-from rules.lifecycle import Move
 from views.checks.base import Declared, Mistake, repeated
 
 READING = {"list", "show"}
@@ -52,8 +51,6 @@ def useless(d: Declared) -> Iterator[Mistake]:
         by_jobs = attribute == "life.moves" and (jobs_alone or getattr(step, "jobs", False))
         if step.name not in d.granted and not by_jobs:
             yield d.wrong("D015", attribute, f"{step.name!r} is granted to nobody")
-        elif step.name in d.granted and isinstance(step, Move) and step.jobs:
-            yield d.wrong("D015", attribute, f"{step.name!r} is for jobs alone, and is granted to people")
 
 
 def required(d: Declared) -> Iterator[Mistake]:
