@@ -245,6 +245,7 @@ Batch.__admin__ = Admin(
         Grant(Role.Management, "list show", Reach.subtree),
         Grant(Role.Management, "undo", Reach.mine),
         Grant(Role.Clerk, "list show undo", Reach.mine),
+        Grant(Role.ReformLead, "list show undo", Reach.mine),
         Grant(Role.Approver, "list show undo", Reach.mine),
         Grant(Role.Auditor, "list show", Reach.all),
     ),

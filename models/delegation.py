@@ -141,8 +141,9 @@ Delegation.__admin__ = Admin(
     grants=(
         Grant(Role.Administrator, "list show add edit export end", Reach.all),
         Grant(Role.Auditor, "list show export", Reach.all),
+        Grant(Role.ReformLead, "list show", Reach.subtree),
         Grant(Role.Management, "list show", Reach.subtree),
-        *(Grant(role, "list show", Reach.own) for role in (Role.Clerk, Role.Approver, Role.ReformLead)),
+        *(Grant(role, "list show", Reach.own) for role in (Role.Clerk, Role.Approver)),
         *(Grant(role, "add edit end", Reach.mine) for role in _EVERYDAY),
     ),
     add_label=N_("Name a stand-in"),

@@ -52,6 +52,7 @@ Reconciliation.__admin__ = Admin(
         Grant(Role.ReformLead, "list show export", Reach.subtree),
         Grant(Role.Auditor, "list show export", Reach.all),
         Grant(Role.Approver, "list show export", Reach.own),
+        Grant(Role.Clerk, "list show export", Reach.own),
     ),
     weight=45,
 )

@@ -28,6 +28,7 @@ from models.account import Account, set_password
 from models.base import Moment
 from models.case import ApplicantKind, Case, Channel
 from models.catalogue_item import CatalogueItem, ExerciseLevel, ItemType
+from models.change import propose
 from models.database import Database
 from models.declare import Admin, Reach, Role
 from models.department import Department
@@ -208,6 +209,7 @@ def build(database: Database, worker: Worker, clock: Clock, world: World) -> dic
             promise_days=5,
         )
         assert not move(s, item, "publish", now=NOW).errors
+        propose(s, item, {"name": "改名水产许可锦鲤"}, now=NOW)
         put(s, AccessRole(), name="咨询台鲤")
         seat = Account(id=FIRST_ID + 1)  # flask-appbuilder's table takes the next free number on SQLite
         set_password(seat, PASSWORD, change=False)
