@@ -299,8 +299,8 @@ def counts(house: House, person: str) -> Findings:
         told.append(("/api/v1/messages/", browser.get("/api/v1/messages/").get_json()["total"], inbox))
         workbench = browser.text("/")
     stat = r'class="card stat[^"]*"[^>]*><span[^>]*>[^<]*</span><b>(\d+)</b>'
-    # Overdue, due today, to be accepted, items with gaps: each one's own.
-    told.append(("figures of the workbench", [int(n) for n in re.findall(stat, workbench)], [1, 0, 1, 1]))
+    # Overdue, due today, to be accepted, items with gaps, bases overdue, changes in two states: each one's own.
+    told.append(("figures of the workbench", [int(n) for n in re.findall(stat, workbench)], [1, 0, 1, 1, 0, 0, 0]))
     told.append(("badges of the menu", badges(workbench), {"messages": inbox, "cases": 1}))
     wrong = [f"{person} {what}: {found}, not {own}" for what, found, own in told if found != own]
     return wrong + [f"{person} /: tells {leaked}" for leaked in house.leaks(workbench)]

@@ -31,8 +31,8 @@ def lines(text: list[str]) -> str:
 def test_the_table_has_every_registry() -> None:
     rows = [line.split()[0] for line in describe.overview().splitlines()]
     assert rows == ["name", *registries()]
-    assert re.search(r"^cases +Case +cases +department \(department_id\) +list show add edit reveal accept refuse$",
-                     describe.overview(), re.MULTILINE)  # fmt: skip
+    cases = r"^cases +Case +cases +department \(department_id\) +list show add edit export reveal accept refuse$"
+    assert re.search(cases, describe.overview(), re.MULTILINE)
     assert re.search(r"^saved-views .* person \(owner_id\) or role \(shared_with\) ", describe.overview(), re.MULTILINE)
     assert re.search(r"^regions .* everybody \(reference\) ", describe.overview(), re.MULTILINE)
 
@@ -60,7 +60,7 @@ def test_life_cycle_permissions_letters_reminders_and_workbench() -> None:
     moves, permissions = lines(describe.moves(admin)), lines(describe.permissions(admin))
     assert re.search(r"refuse +received → refused +refusal_reason\*, competent +yes +refusal +approver\n", moves)
     assert "fields may be edited while: received" in moves
-    assert re.search(r"clerk +list show add edit reveal accept +rows of the own department\n", permissions)
+    assert re.search(r"clerk +list show add edit export reveal accept +rows of the own department\n", permissions)
     assert re.search(r"notices/refusal/ +refuse +Notice of refusal to accept +…不受〔", lines(describe.letters(admin)))
     assert re.search(r"notice +handler_id +received +Case %\(number\)s", lines(describe.reminders(admin)))
     assert re.search(r"block +Waiting to be accepted +state=received by notice_due", lines(describe.workbench(admin)))

@@ -697,7 +697,7 @@ def kinds_of_pages(world: World, database: Database) -> list[tuple[str, str, dic
         ("approver", f"/cases/{case}/do/refuse", {"refusal_reason": ""}),
         ("clerk", "/cases/?q=<script>&state=received", None),
         ("clerk", "/cases/?q=zzz", None), ("manager", "/import/items", None), ("manager", "/import/items", {"x": "y"}),
-        ("manager", "/import/items/run", {"ticket": "x"}), ("manager", f"/items/{item}/do/cancel", None),
+        ("manager", "/import/batch/1/run", {"x": "y"}), ("manager", f"/items/{item}/do/cancel", None),
         ("clerk", "/cases/new", {"csrf_token": "wrong"}),
         ("admin", f"/accounts/{world.account('clerk')}/do/reset_password", None),
     ]  # fmt: skip
