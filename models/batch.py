@@ -199,6 +199,15 @@ def purge(session: ScopedSession, now: datetime, days: int) -> int:
     return int(session.execute(gone.execution_options(synchronize_session=False)).rowcount)  # type: ignore[attr-defined]
 
 
+# Kinds of background work, with what they are called.
+IMPORTS = {
+    "import.check": N_("Dry run of an import"),
+    "import.run": N_("Import"),
+    "import.undo": N_("Taking back of an import"),
+    **{f"batch.{state.value}": N_("Result of an import") for state in BatchState},
+}
+
+
 def _undo(session: ScopedSession, row: Batch, given: Mapping[str, Any], now: datetime) -> Told:
     """Ask for the import to be taken back; a worker looks whether anything stands in the way."""
     if row.kind is not BatchKind.Import:
