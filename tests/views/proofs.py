@@ -373,6 +373,8 @@ def files(house: House, person: str) -> Findings:
         said = [(a.status_code, blotted(everything_said(a))) for a in (theirs, nobodys)]
         if said[0] != said[1]:
             wrong.append(f"{person} /letters/{pk}/file: {theirs.status_code}, not the same as for none")
+    elif not sees(person, Letter.__admin__):
+        return [] if theirs.status_code == nobodys.status_code == 403 else [f"{person}: {theirs.status_code}"]
     elif theirs.status_code != 200 or theirs.mimetype != "application/pdf":
         wrong.append(f"{person} /letters/{pk}/file: {theirs.status_code}")
     if nobodys.status_code != (302 if person == "anonymous" else 404):

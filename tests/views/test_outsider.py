@@ -224,6 +224,8 @@ def test_every_link_leads_to_what_one_may_see(house: House) -> None:
             continue
         for href in re.findall(r'href="(/[^"#]*)"', said):
             link = re.sub(r"([?&])(sort|size|page)=[^&]*", r"\1", html.unescape(href)).rstrip("?&").replace("?&", "?")
+            # One year is like the next, and one export like another.
+            link = re.sub(r"/year/\d+", "/year/2026", re.sub(r"/export\?.*", "/export", link))
             if link not in seen and not link.startswith("/static"):
                 seen.add(link)
                 todo.append(link)
@@ -365,7 +367,7 @@ def test_lists_are_not_sorted_by_the_names_of_foreign_people(house: House) -> No
     first, second = house.shared  # the colleague's, then the clerk's
 
     def order(person: str, sort: str) -> list[int]:
-        rows = house.browsers[person].get(f"/api/v1/saved-views/?sort={sort}").get_json()["rows"]
+        rows = house.browsers[person].get(f"/api/v1/saved-views/?size=100&sort={sort}").get_json()["rows"]
         return [r["id"] for r in rows if r["id"] in house.shared]
 
     assert order("clerk", "owner_id") == order("colleague", "owner_id") == [second, first]
