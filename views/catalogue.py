@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import render_template, request
 from flask_appbuilder import BaseView, expose
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from forms.convert import specs
 from models.department import Department
@@ -65,7 +65,11 @@ class Catalogue(BaseView):
         demand("events", "list")
         this_year = local_day(now()).year
         year = min(whole(request.args, "year", this_year, this_year), this_year)
-        return render_template("reductions.html", year=year, this_year=this_year, rows=[*reductions(year)])
+        # Before the first record there is nothing to tell, and so nowhere to go.
+        oldest = db().scalar(select(func.min(Event.at)).where(Event.subject_type == "items"))
+        first = local_day(oldest).year if oldest is not None else this_year
+        rows = [*reductions(year)]
+        return render_template("reductions.html", year=year, this_year=this_year, first=first, rows=rows)
 
 
 def drifts() -> Iterator[Drift]:
