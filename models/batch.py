@@ -248,7 +248,7 @@ Batch.__admin__ = Admin(
         Group(N_("Basics"), "kind subject_type file_name state mode mapping asked owner_id department_id at ended_at"),
         Group(N_("Outcome"), "rows new changed unchanged proposed refused warned token"),
     ),
-    pages=(Page(N_("Row by row"), "Import.batch"),),
+    pages=(Page(N_("Row by row"), "Import.batch", when=lambda row: row.kind is BatchKind.Import),),
     grants=(
         Grant(Role.Administrator, "list show undo", Reach.all),
         Grant(Role.Management, "list show", Reach.subtree),

@@ -207,11 +207,12 @@ class Control:
 @dataclass(frozen=True)
 class Page:
     """A page that is written by hand: about one row (its route takes ``pk``), linked among the row's tabs, or about a
-    registry. verb: who may do this sees the link; the page asks for itself."""
+    registry. verb: who may do this sees the link; the page asks for itself. when(row): on which rows there is one."""
 
     label: str
     endpoint: str
     verb: str = "show"
+    when: Callable[[Any], bool] | None = None
 
 
 @dataclass(frozen=True)
