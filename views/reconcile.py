@@ -109,6 +109,7 @@ class Reconcile(BaseView):
 
     @expose(f"/{PK}")
     def result(self, pk: int) -> str:
+        demand("reconciliations", "show")
         row = self._row(pk)
         part = next((p for p in Part if p.value == request.args.get("part")), None)
         lines = [line for line in row.lines if part is None or line[0] == part.value]
@@ -134,6 +135,7 @@ class Reconcile(BaseView):
     @expose(f"/{PK}/file")
     def file(self, pk: int) -> Response:
         """All of it as CSV, for whoever puts the other system right."""
+        demand("reconciliations", "show")
         row = self._row(pk)
         head = [gettext("Outcome"), *(gettext(w) for w in HEADINGS)]
         labels = {p.value: tr(p.label) for p in Part}
@@ -144,7 +146,6 @@ class Reconcile(BaseView):
 
     @staticmethod
     def _row(pk: int) -> Reconciliation:
-        demand("reconciliations", "show")
         asked = by_id(Reconciliation, pk).options(undefer(Reconciliation.lines))
         row: Reconciliation | None = db().scalars(asked).one_or_none()
         if row is None:

@@ -93,7 +93,7 @@ def everyone(config: Config) -> list[list[str]]:
 
 def test_how_much_there_is(s: ScopedSession) -> None:
     models = (Region, Department, Profile, LegalBasis, CatalogueItem, Item, Account, Case)
-    assert [count(s, m) for m in models] == [10, 24, 4, 10, 10, 24, 8, 8]
+    assert [count(s, m) for m in models] == [10, 24, 4, 10, 10, 24, 9, 8]
     assert set(s.scalars(select(Region.level))) == set(RegionLevel)
     assert set(s.scalars(select(Department.kind))) == set(DepartmentKind)
     assert len(set(s.scalars(select(Item.department_id)))) == 13
@@ -160,7 +160,7 @@ def test_profiles(s: ScopedSession) -> None:
 def test_people_and_their_passwords(loaded: Config, s: ScopedSession) -> None:
     told = everyone(loaded)
     assert stat.S_IMODE((loaded.instance / ACCOUNTS_FILE).stat().st_mode) == 0o600
-    assert len({password for _, password, _ in told}) == len(told) == 8
+    assert len({password for _, password, _ in told}) == len(told) == 9
     accounts: dict[str, Any] = {a.username: a for a in s.scalars(select(Account))}
     assert set(accounts) == {username for username, _, _ in told}
     for username, password, who in told:
@@ -177,6 +177,7 @@ def test_people_and_their_passwords(loaded: Config, s: ScopedSession) -> None:
         Role.Clerk.value: 3,
         Role.Approver.value: 2,
         Role.Auditor.value: 1,
+        Role.ReformLead.value: 1,
     }
     assert accounts["admin"].department_id is None
     text = " ".join(str(e.changes) for e in s.scalars(select(Event)))

@@ -76,7 +76,7 @@ def test_tabs_history_in_words_and_as_it_was(people: People, running: Running, w
     page.wait_for_selector("text=已保存。")
     page.wait_for_load_state()
     tabs = page.get_by_role("navigation", name="本页内容")
-    assert tabs.get_by_role("link").all_inner_texts() == ["概况", "办件", "历史记录"]
+    assert tabs.get_by_role("link").all_inner_texts() == ["概况", "参与单位", "事项变更申请", "办件", "历史记录"]
     tabs.get_by_role("link", name="办件").click()
     page.wait_for_url("**tab=cases")
     assert page.locator("table[data-rows] tbody tr").count() == 3
