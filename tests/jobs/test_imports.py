@@ -111,7 +111,10 @@ def test_in_the_scope_of_a_person(config: Config, database: Database, world: Wor
         (["items", "FILE", "--mapping", "/nonexistent.toml"], "The mapping nonexistent.toml cannot be read"),
         (["items", "FOREIGN"], "No mapping fits these columns: a, b"),
         (["items", "EMPTY"], "The file is empty."),
-        (["cases", "FILE"], "cases cannot be imported; catalogue, departments, items, legal-bases, profiles"),
+        (
+            ["cases", "FILE"],
+            "cases cannot be imported; catalogue, departments, items, legal-bases, list-entries, participants, profiles",
+        ),
         (["items"], "usage"),
     ],
 )

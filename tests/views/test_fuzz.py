@@ -155,7 +155,7 @@ def test_no_form_breaks_or_reaches_too_far(house: House) -> None:
     browser = house.browsers["outsider"]
     answered: dict[int, int] = {}
 
-    @settings(BOUNDED, max_examples=250)
+    @settings(BOUNDED, max_examples=600)
     @given(forms(house, ids))
     def run(form: tuple[str, list[tuple[str, str]]]) -> None:
         path, sent = form
