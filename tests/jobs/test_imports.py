@@ -113,7 +113,7 @@ def test_in_the_scope_of_a_person(config: Config, database: Database, world: Wor
         (["items", "EMPTY"], "The file is empty."),
         (
             ["cases", "FILE"],
-            "cases cannot be imported; catalogue, departments, items, legal-bases, list-entries, participants, profiles",
+            "cases cannot be imported; catalogue, departments, items, legal-bases, list-entries",
         ),
         (["items"], "usage"),
     ],
