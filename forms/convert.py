@@ -256,6 +256,20 @@ def from_json(spec: Spec, value: Any) -> Any:
     return parse(spec, value)
 
 
+def stored(spec: Spec, value: Any) -> Any:
+    """The value of a column from how an Event or a batch keeps it (``models.event.plain``); None for a member that its
+    list no longer has."""
+    if value is None:
+        return None
+    if spec.choices is not None:
+        return next((m for m in spec.choices if m.value == value), None)
+    if spec.kind == "moment":
+        return datetime.fromisoformat(value)
+    if spec.kind == "date":
+        return date.fromisoformat(value)
+    return value
+
+
 def to_json(spec: Spec, value: Any) -> Any:
     if isinstance(value, LabelEnum):
         return value.value

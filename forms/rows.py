@@ -21,7 +21,7 @@ from models.declare import Admin
 from models.event import plain
 from models.many import FORBIDDEN, Change, save_many
 from models.scope import Forbidden, ScopedSession
-from models.write import many
+from models.write import many, parted
 from rules.normalise import without_pinyin
 from rules.words import N_, Problem, Problems, RuleError
 
@@ -105,9 +105,7 @@ class Rows:
 
     def _offer(self, draft: Draft, change: Change, propose: Callable[..., None]) -> None:
         """Both together or neither: what is to be approved, and the rest of the row."""
-        names = {problem.field for problem in change.found.errors}
-        held = {n: v for n, v in change.values.items() if n in names}
-        rest = {n: v for n, v in change.values.items() if n not in names}
+        held, rest = parted(change.found, change.values)
         draft.change = again = Change(rest, draft.row, getattr(draft.row, "version", None))
         try:
             with self.session.begin_nested():

@@ -16,10 +16,9 @@ from forms.cells import understood
 from forms.convert import BadValue, specs
 from forms.outcomes import Outcome, OutcomeKind
 from forms.tables import SURPLUS, ColumnMapping
-from models.change import only_controlled
 from models.event import plain
 from models.scope import Forbidden, ScopedSession
-from models.write import save, snapshot
+from models.write import only_controlled, parted, save, snapshot
 from rules.words import N_, Problem, Problems, RuleError
 
 
@@ -50,11 +49,11 @@ def taken_over(
             before = {} if new else snapshot(row)
             expected = None if new else row.version
             found = save(session, row, values, now=now, expected_version=expected, also=intake.also)
-            held = {p.field for p in found.errors} if only_controlled(found) else set()
+            held: dict[str, Any] = {}
             propose = type(row).__admin__.propose
-            if held and propose is not None:
-                propose(session, row, {n: v for n, v in values.items() if n in held}, now)
-                rest = {n: v for n, v in values.items() if n not in held}
+            if propose is not None and only_controlled(found):
+                held, rest = parted(found, values)
+                propose(session, row, held, now)
                 found = save(session, row, rest, now=now, expected_version=row.version, also=intake.also)
             outcome.problems[:] = [*noticed, *found]
             if found.errors:
@@ -69,7 +68,7 @@ def taken_over(
                 outcome.before = {n: pair[0] for n, pair in changed.items()}
                 outcome.kind = OutcomeKind.Changed if changed else OutcomeKind.Unchanged
                 if held:
-                    outcome.changes |= {n: (plain(before[n]), plain(values[n])) for n in values if n in held}
+                    outcome.changes |= {n: (plain(before[n]), plain(v)) for n, v in held.items()}
                     outcome.kind = OutcomeKind.Proposed
     except RuleError as error:
         intake.forget()

@@ -9,21 +9,21 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import datetime
 from itertools import groupby, islice
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
-from forms.convert import Spec, specs
+from forms.convert import specs, stored
 from forms.importing import Stopped, run
 from forms.outcomes import Kept, Outcome, Report, kept_form, undo_form, unpacked
 from forms.references import called
 from jobs.means import Means
 from models import registries
 from models.access import person_scope
-from models.batch import Batch, BatchMode, BatchState, advance
+from models.batch import COUNTS, Batch, BatchMode, BatchState, advance
 from models.change import Change as Request
 from models.change import ChangeState as RequestState
 from models.declare import Todo
@@ -175,8 +175,7 @@ def _run(
 
 
 def counted(report: Report) -> dict[str, int]:
-    names = ("rows", "new", "changed", "unchanged", "proposed", "refused", "warned")
-    return {name: report.counts.get(name, 0) for name in names}
+    return {name: report.counts.get(name, 0) for name in COUNTS}
 
 
 def causes(report: Report) -> list[Any]:
@@ -258,7 +257,7 @@ def _give_back(s: ScopedSession, model: type[Any], told: list[list[Any]], now: d
         if row is None or getattr(row, "version", None) != version:
             return [OBSTACLE, {"row": called(row) if row is not None else str(pk)}, CHANGED_SINCE, {}]
         if not new:
-            values = {name: value_of(known[name], value) for name, value in before.items() if name in known}
+            values = {name: stored(known[name], value) for name, value in before.items() if name in known}
             changes.append((Change(values, row, version, also=tuple(values)), row))
             continue
         if problems := remove(s, row, now=now, expected_version=version, undone=True).errors:
@@ -286,20 +285,6 @@ def obstacle_of(row: Any, problems: Problems) -> list[Any]:
     problem = problems.errors[0]
     params = {name: str(getattr(value, "label", value)) for name, value in problem.params.items()}
     return [OBSTACLE, {"row": called(row)}, problem.message, params]
-
-
-def value_of(spec: Spec, value: Any) -> Any:
-    """A value as the batch keeps it (JSON) → as a column holds it."""
-    if value is None:
-        return None
-    if spec.choices is not None:
-        return spec.choices(value)  # type: ignore[call-arg]
-    if spec.kind == "date":
-        return date.fromisoformat(value)
-    if spec.kind == "moment":
-        found = datetime.fromisoformat(value)
-        return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
-    return value
 
 
 STEPS: Mapping[str, Callable[..., None]] = {"check": check, "run": carry_out, "undo": take_back}

@@ -54,6 +54,8 @@ S = BatchState
 BUSY = (S.Checking, S.Waiting, S.Undoing)
 _OPEN = (S.Uploaded, S.Checking, S.Checked, S.Waiting)
 
+COUNTS = ("rows", "new", "changed", "unchanged", "proposed", "refused", "warned")
+
 LIFE = Lifecycle(
     states=BatchState,
     initial=BatchState.Uploaded,
@@ -135,8 +137,7 @@ class Batch(Table):
 
     @property
     def counts(self) -> dict[str, int]:
-        names = ("rows", "new", "changed", "unchanged", "proposed", "refused", "warned")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in COUNTS}
 
 
 def begin(

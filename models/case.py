@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from sqlalchemy import Index, String, Text, UniqueConstraint
-from sqlalchemy.orm import Mapped, object_session, relationship
+from sqlalchemy.orm import Mapped, relationship
 
 from models.account import Account
 from models.base import Moment, Row, field, ref
@@ -17,6 +17,7 @@ from models.declare import Admin, Block, Clock, Desk, Figure, Grant, Group, Menu
 from models.department import Department
 from models.item import Item, ItemState
 from models.profile import lookup
+from models.scope import session_of
 from models.work_day import load_calendar
 from models.write import check_constraint
 from rules.deadlines import SHANGHAI, due, local_day, plain_lines, warn_day
@@ -193,9 +194,7 @@ def _accepted(row: Any, given: Mapping[str, Any], now: datetime) -> Mapping[str,
     """From acceptance both clocks run: the promise and the statutory limit (行政许可法第四十二条)."""
     values: dict[str, Any] = {"decided_at": now}
     start = local_day(now)
-    session = object_session(row)
-    assert session is not None
-    calendar = load_calendar(session, start)
+    calendar = load_calendar(session_of(row), start)
     for clock in ("promise", "statutory"):
         days = getattr(row.item, f"{clock}_days")
         if days is not None:

@@ -10,14 +10,15 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import String, Text, UniqueConstraint, inspect, select
-from sqlalchemy.orm import Mapped, object_session, relationship
+from sqlalchemy.orm import Mapped, relationship
 
 from models.base import Row, field, ref
 from models.change import PROPOSE, offer, proposals
 from models.declare import READERS, Admin, Control, Grant, Group, MenuGroup, Reach, Role
 from models.department import Department
 from models.legal_basis import LegalBasis
-from models.scope import ScopedSession
+from models.scope import ScopedSession, session_of
+from models.write import save
 from rules.deadlines import local_day
 from rules.identifiers import REASONS, check_basic_code
 from rules.lifecycle import Given, Lifecycle, Move
@@ -160,9 +161,7 @@ def _publish_check(row: Any, given: Given, now: datetime) -> Iterable[Problem]:
 
 def needs_set_up(row: Any, here: bool) -> Iterator[Problem]:
     """设立 takes the whole way of a change request; what exists above is only entered."""
-    session = object_session(row)
-    assert isinstance(session, ScopedSession)
-    if here and not session.scope.everything:
+    if here and not session_of(row).scope.everything:
         yield Problem(None, "needs_set_up", N_("What is set up at this level needs a finished change request."))
 
 
@@ -205,7 +204,6 @@ LIFE = Lifecycle(
 def claims_follow(session: ScopedSession, row: Any, change: Any, now: datetime) -> Iterable[Problem]:
     """Whoever claimed the entry has what it says now: every department at once, or the change does not take effect."""
     from models.item import Item
-    from models.write import save
 
     values = {name: getattr(row, name) for name in INHERITED}
     for item in session.scalars(select(Item).where(Item.catalogue_item_id == row.id)):

@@ -8,11 +8,11 @@ approval-reform lead department of the same level, filed with the province, in e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime, time
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Index, String, Text, select
-from sqlalchemy.orm import Mapped, object_session, relationship
+from sqlalchemy.orm import Mapped, relationship
 
 import models
 from models.account import Account
@@ -20,9 +20,9 @@ from models.base import Moment, Row, field, ref
 from models.declare import Action, Admin, Desk, Figure, Grant, Group, MenuGroup, Reach, Reminder, Role
 from models.department import Department
 from models.event import department_of, plain
-from models.scope import UNSCOPED, ScopedSession
-from models.write import CONTROLLED, check_constraint, save, snapshot
-from rules.deadlines import SHANGHAI, local_day
+from models.scope import UNSCOPED, ScopedSession, session_of
+from models.write import check_constraint, save, snapshot
+from rules.deadlines import begin_of, local_day
 from rules.lifecycle import Given, Lifecycle, Move
 from rules.words import N_, LabelEnum, Problem, Problems, RuleError, Told
 
@@ -245,11 +245,6 @@ def save_and_propose(
         return Problems([*found, *error.problems]), None
 
 
-def only_controlled(problems: Problems) -> bool:
-    """Was a change refused for no other reason than that it needs a request?"""
-    return bool(problems.errors) and all(p.code == CONTROLLED for p in problems.errors)
-
-
 def _trial(session: ScopedSession, row: Any, values: Mapping[str, Any], now: datetime) -> list[Problem]:
     """What would speak against the changed row; it stays as it is."""
     undone = session.begin_nested()
@@ -285,8 +280,7 @@ def _under_way(change: Change) -> Problem:
 
 
 def _submit_check(row: Any, given: Given, now: datetime) -> Iterable[Problem]:
-    session = object_session(row)
-    assert isinstance(session, ScopedSession)
+    session = session_of(row)
     if not row.reason:
         yield Problem("reason", "required", N_("A change is submitted with its reason."))
     if row.kind is ChangeKind.Devolve and row.successor_id is None:
@@ -310,15 +304,13 @@ def outdated(change: Change, subject: Any) -> Iterable[Problem]:
 
 def _not_ones_own(row: Any, given: Given, now: datetime) -> Iterable[Problem]:
     """Nobody reviews what they proposed themselves."""
-    session = object_session(row)
-    assert isinstance(session, ScopedSession)
+    session = session_of(row)
     if session.scope.actor is not None and session.scope.actor == row.proposed_by_id:
         yield Problem(None, "own_proposal", N_("Whoever proposed a change does not review it."))
 
 
 def _reviewed(row: Any, given: Given, now: datetime) -> Mapping[str, Any]:
-    session = object_session(row)
-    assert isinstance(session, ScopedSession)
+    session = session_of(row)
     return {"reviewed_at": now, "reviewed_by_id": session.scope.actor}
 
 
@@ -332,11 +324,6 @@ def _file_check(row: Any, given: Given, now: datetime) -> Iterable[Problem]:
     if effective < filed:
         message = N_("A change takes effect on the day of its filing at the earliest.")
         yield Problem("effective_on", "before_filing", message)
-
-
-def begin_of(day: date) -> datetime:
-    """The moment at which *day* begins in China."""
-    return datetime.combine(day, time(), SHANGHAI)
 
 
 def _effect(row: Any, given: Given, now: datetime) -> Iterable[tuple[str, datetime]]:

@@ -200,14 +200,19 @@ def _claim(session: Any, row: Any) -> Iterator[Problem]:
 IN_FORCE = CatalogueItem.state == CatalogueState.InForce
 
 
+def _entry(session: Any, basic_code: str | None) -> Any:
+    """(id, name) of the entry in force of that code, if there is one."""
+    known = select(CatalogueItem.id, CatalogueItem.name).where(CatalogueItem.basic_code == basic_code, IN_FORCE)
+    return session.execute(known).first()
+
+
 def touched(row: Any, name: str) -> bool:
     """Has this column another value than the one that is stored?"""
     return bool(inspect(row).attrs[name].history.has_changes())
 
 
 def _to_be_claimed(session: Any, row: Any) -> Iterator[Problem]:
-    known = select(CatalogueItem.id, CatalogueItem.name).where(CatalogueItem.basic_code == row.basic_code, IN_FORCE)
-    if (found := session.execute(known).first()) is not None:
+    if (found := _entry(session, row.basic_code)) is not None:
         message = N_("The catalogue has this code already: %(name)s. Claim that entry instead.")
         about = ("catalogue", found.id)
         yield Problem("catalogue_item_id", "to_be_claimed", message, {"name": found.name}, about=about)
@@ -222,10 +227,8 @@ def handed_down(session: ScopedSession, row: Any, change: Any, now: datetime) ->
     taken = Item()
     values = {n: getattr(row, n) for n in (*CONTROLLED, *HANDED_DOWN)}
     seat = session.get(Department, change.successor_id)
-    if row.catalogue_item_id is None:  # what stands in the catalogue is claimed
-        values["catalogue_item_id"] = session.scalar(
-            select(CatalogueItem.id).where(CatalogueItem.basic_code == row.basic_code, IN_FORCE)
-        )
+    if row.catalogue_item_id is None and (found := _entry(session, row.basic_code)) is not None:
+        values["catalogue_item_id"] = found.id  # what stands in the catalogue is claimed
     values |= {"department_id": change.successor_id, "state": ItemState.InForce, "level": level_of(seat, row.level)}
     yield from save(session, taken, values, now=now, also=("state",)).errors
 

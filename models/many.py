@@ -22,7 +22,7 @@ from models.database import next_ids
 from models.declare import Admin
 from models.event import EventKind, record_many
 from models.scope import Forbidden, ScopedSession, door
-from models.write import Further, differences, judge, mark, remind, save, shut, snapshot
+from models.write import Further, differences, judge, mark, only_controlled, remind, save, shut, snapshot
 from rules.words import N_, Problem, Problems, RuleError
 
 FORBIDDEN = Problem(None, "forbidden", N_("This row lies outside your department and those below it."))
@@ -53,7 +53,7 @@ class Change:
     @property
     def controlled(self) -> bool:
         """Was it refused only because somebody must approve it first?"""
-        return not self.new and bool(self.found.errors) and all(p.code == "controlled" for p in self.found.errors)
+        return not self.new and only_controlled(self.found)
 
 
 class _OneByOne(Exception):
@@ -151,7 +151,7 @@ def _alone(session: ScopedSession, model: type[Any], change: Change, now: dateti
         change.row = None if change.new else row
         return
     after = snapshot(row)
-    change.changes = differences(before, after, new=True) if change.new else differences(before, after, new=False)
+    change.changes = differences(before, after, new=change.new)
 
 
 def refused(error: RuleError | Forbidden) -> Problems:

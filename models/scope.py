@@ -17,7 +17,7 @@ from typing import Any, NoReturn, cast
 
 from sqlalchemy import Column, Join, Select, TableClause, TextClause, UpdateBase, event, false, inspect, or_, true
 from sqlalchemy import Table as SaTable
-from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
+from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, object_session, with_loader_criteria
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.lambdas import LambdaElement
 from sqlalchemy.sql.selectable import AliasedReturnsRows, FromClause
@@ -233,6 +233,13 @@ class ScopedSession(Session):
     bulk_save_objects = _unscopable
     bulk_insert_mappings = _unscopable
     bulk_update_mappings = _unscopable
+
+
+def session_of(row: Any) -> ScopedSession:
+    """The session that holds *row*: what rules of a life cycle, which are given the row alone, ask it by."""
+    found = object_session(row)
+    assert isinstance(found, ScopedSession)
+    return found
 
 
 @event.listens_for(ScopedSession, "do_orm_execute")

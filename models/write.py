@@ -365,6 +365,18 @@ def _not_writable(
 CONTROLLED = "controlled"
 
 
+def only_controlled(problems: Problems) -> bool:
+    """Was a change refused for no other reason than that somebody must approve it first?"""
+    return bool(problems.errors) and all(p.code == CONTROLLED for p in problems.errors)
+
+
+def parted(problems: Problems, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(those of *values* that were refused, the rest)."""
+    names = {problem.field for problem in problems.errors}
+    held = {n: v for n, v in values.items() if n in names}
+    return held, {n: v for n, v in values.items() if n not in names}
+
+
 def _under_control(row: Any, names: Collection[str], before: Mapping[str, Any], found: Problems) -> Iterator[Problem]:
     """What only a finished change request may change; commands and jobs are held to it as well. What would be wrong
     anyhow need not be proposed."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -72,6 +72,11 @@ def local_day(moment: datetime) -> date:
     if moment.utcoffset() is None:
         raise ValueError("a moment without a time zone has no legal day")
     return moment.astimezone(SHANGHAI).date()
+
+
+def begin_of(day: date) -> datetime:
+    """The moment at which *day* begins in China."""
+    return datetime.combine(day, time(), SHANGHAI)
 
 
 def due(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date
 from typing import Any
 
 from flask import render_template, request
@@ -16,7 +16,7 @@ from models.department import Department
 from models.event import Event
 from models.item import Item, ItemState, standards
 from models.legal_basis import LegalBasis
-from rules.deadlines import SHANGHAI, local_day
+from rules.deadlines import begin_of, local_day
 from rules.drift import FIVE, differing, removed
 from views import display
 from views.listing import whole
@@ -78,7 +78,7 @@ def drifts() -> Iterator[Drift]:
     columns = (Item.id, Item.version, Item.department_id, Item.catalogue_item_id, *(getattr(Item, n) for n in FIVE))
     statement = select(*columns).where(Item.state == ItemState.InForce).order_by(Item.basic_code, Item.name, Item.id)
     first: dict[str, tuple[int, Mapping[str, Any]]] = {}
-    seats = {row.id: row.name for row in db().execute(select(Department.id, Department.name))}
+    seats = department_names()
     bases: dict[int, str] = {}
     for row in db().execute(statement.execution_options(yield_per=1000)):
         stated = dict(zip(FIVE, row[4:], strict=True))
@@ -98,6 +98,10 @@ def drifts() -> Iterator[Drift]:
                 told,
                 names,
             )
+
+
+def department_names() -> dict[int, str]:
+    return {row.id: row.name for row in db().execute(select(Department.id, Department.name))}
 
 
 def words(name: str, standard: Any, here: Any, bases: dict[int, str]) -> tuple[str, str, str]:
@@ -128,12 +132,10 @@ class Reduction:
 
 def reductions(year: int) -> Iterator[Reduction]:
     """From the Events of that year about items, in China's time."""
-    begin = datetime(year, 1, 1, tzinfo=SHANGHAI)
-    until = datetime(year + 1, 1, 1, tzinfo=SHANGHAI) - timedelta(microseconds=1)
     told = select(Event.subject_id, Event.department_id, Event.changes).where(
-        Event.subject_type == "items", Event.at.between(begin, until)
+        Event.subject_type == "items", Event.at >= begin_of(date(year, 1, 1)), Event.at < begin_of(date(year + 1, 1, 1))
     )
-    seats = {row.id: row.name for row in db().execute(select(Department.id, Department.name))}
+    seats = department_names()
     found: dict[int | None, Reduction] = {}
     for item, department, changes in db().execute(told.execution_options(yield_per=1000)):
         days = materials = 0

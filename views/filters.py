@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, false, or_, select, true
@@ -21,7 +21,7 @@ from models.account import Account
 from models.declare import Admin, Reach
 from models.scope import ScopedSession
 from models.tree import is_tree
-from rules.deadlines import SHANGHAI, local_day
+from rules.deadlines import begin_of, local_day
 from rules.words import N_, LabelEnum, Problem, Problems
 from views import display
 from views.display import gettext
@@ -111,7 +111,7 @@ class Filter:
             yield from (due_condition(self.model, self.spec, text, now) for text in self.values)
         elif self.spec.kind == "moment":
             for text in self.values:
-                start = datetime.combine(self._day(text), time(), SHANGHAI)
+                start = begin_of(self._day(text))
                 yield (column >= start) & (column < start + timedelta(days=1))
         else:
             ids = [self._value(s, text) for text in self.values]
@@ -133,9 +133,9 @@ class Filter:
                 yield column <= parse(self.spec, self.high)
             return
         if self.low:
-            yield column >= datetime.combine(self._day(self.low), time(), SHANGHAI)
+            yield column >= begin_of(self._day(self.low))
         if self.high:
-            yield column < datetime.combine(self._day(self.high) + timedelta(days=1), time(), SHANGHAI)
+            yield column < begin_of(self._day(self.high) + timedelta(days=1))
 
     def _day(self, text: str) -> date:
         try:

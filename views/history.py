@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
@@ -14,13 +14,13 @@ from sqlalchemy import ColumnElement, func, inspect, select
 from sqlalchemy.orm import aliased
 from sqlalchemy.orm.attributes import set_committed_value
 
-from forms.convert import Spec, specs
+from forms.convert import specs, stored
 from models.account import Account
 from models.event import Event, EventKind
 from models.scope import UNSCOPED
 from models.tree import is_tree
 from models.write import STAMPS
-from rules.deadlines import SHANGHAI
+from rules.deadlines import begin_of
 from views import display
 from views.security import db
 
@@ -153,7 +153,7 @@ def as_it_was(row: Any, day: date) -> Any | None:
 
     Taken back Event by Event from how it stands now. The copy belongs to no session.
     """
-    end = datetime.combine(day + timedelta(days=1), time(), SHANGHAI)
+    end = begin_of(day + timedelta(days=1))
     model = type(row)
     known = specs(model)
     values = {n: [o.id for o in getattr(row, n)] if s.kind == "many" else getattr(row, n) for n, s in known.items()}
@@ -166,23 +166,10 @@ def as_it_was(row: Any, day: date) -> Any | None:
                 return None
             for name, (old, _) in event.changes.items():
                 if name in known:
-                    values[name] = typed(known[name], old)
+                    values[name] = stored(known[name], old)
         page += 1
     made = getattr(row, "created_at", None)
     return _copy(row, values) if made is None or made < end else None
-
-
-def typed(spec: Spec, value: Any) -> Any:
-    """The value of a column from how an Event holds it."""
-    if value is None:
-        return None
-    if spec.choices is not None:
-        return next((m for m in spec.choices if m.value == value), None)
-    if spec.kind == "moment":
-        return datetime.fromisoformat(value)
-    if spec.kind == "date":
-        return date.fromisoformat(value)
-    return value
 
 
 def _copy(row: Any, values: Mapping[str, Any]) -> Any:

@@ -20,6 +20,7 @@ from rules.normalise import clean
 from rules.reconcile import Listed, columns, reconcile
 from rules.words import N_, LabelEnum, Problem, Problems, RuleError
 from views.display import gettext, tr
+from views.exporting import FORMATS, sent
 from views.listing import by_id, whole
 from views.registry import PK
 from views.security import commit, db, demand, now
@@ -140,9 +141,7 @@ class Reconcile(BaseView):
         head = [gettext("Outcome"), *(gettext(w) for w in HEADINGS)]
         labels = {p.value: tr(p.label) for p in Part}
         rows = ((labels[line[0]], *(str(v if v is not None else "") for v in line[2:])) for line in row.lines)
-        answer = Response(csv_bytes(head, rows), mimetype="text/csv")
-        answer.headers["Content-Disposition"] = "attachment; filename=reconciliation.csv"
-        return answer
+        return sent(csv_bytes(head, rows), "reconciliation.csv", f"{FORMATS['csv']}; charset=utf-8")
 
     @staticmethod
     def _row(pk: int) -> Reconciliation:

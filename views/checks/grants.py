@@ -96,12 +96,13 @@ def narrower(d: Declared, target: Admin) -> bool:
     return any(reading(d.admin, role) is not None and reading(target, role) is not Reach.all for role in Role)
 
 
-def reach_of(admin: Admin, role: Role, verb: str) -> Reach | None:
-    return max((g.reach for g in admin.grants if g.role is role and verb in g.words), default=None)
+def reach_of(admin: Admin, role: Role, *verbs: str) -> Reach | None:
+    """How far any of *verbs* goes."""
+    return max((g.reach for g in admin.grants if g.role is role and {*verbs} & {*g.words}), default=None)
 
 
 def reading(admin: Admin, role: Role) -> Reach | None:
-    return max((g.reach for g in admin.grants if g.role is role and READING & set(g.words)), default=None)
+    return reach_of(admin, role, *READING)
 
 
 CHECKS = (verbs, useless, required, reach)
