@@ -346,7 +346,7 @@ def out_and_in_again(hall: Hall) -> None:
     from sqlalchemy import select
 
     clerk, batch = hall["clerk"], hall.model("batches")
-    data = clerk.get(f"{LIST}export?format=csv&all=1").get_data()
+    data = clerk.get(f"{LIST}export?format=csv&fields=all").get_data()
     rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
     assert {row["反映编号"] for row in rows} == {"东卫健反映 2026-0001", "东卫健反映 2026-0002"}
     assert TYPED["phone"].encode() not in data

@@ -31,8 +31,8 @@ PIECE = 64 * 1024
 class Exporting(Registry):
     @expose("/export")
     def export(self) -> Any:
-        """The rows that the list shows with the same arguments, in its columns; ``all=1``: with every field of the
-        pages. ``format``: xlsx or csv; ``encoding`` of the latter: utf-8 or gb18030. It is on record before it is sent.
+        """The rows that the list shows with the same arguments, in its columns; ``fields=all``: with every field
+        of the pages. ``format``: xlsx or csv; ``encoding`` of the latter: utf-8 or gb18030. It is on record before it is sent.
         """
         demand(self.admin.name, "export")
         asked, conditions = question(db(), self.model, request.args, now())
@@ -44,7 +44,7 @@ class Exporting(Registry):
         if kind not in FORMATS or encoding not in sheets.ENCODINGS:
             flash(display.gettext("A file is XLSX, or CSV in UTF-8 or GB 18030."), "bad")
             return redirect(url_for(f"{self.endpoint}.list"))
-        names = exporting.every_field(self.model) if request.args.get("all") else self.columns_shown()
+        names = exporting.every_field(self.model) if request.args.get("fields") == "all" else self.columns_shown()
         conditions.append(as_far_as_granted(self.model))
         title = f"{display.tr(self.admin.title)}-{local_day(now()).isoformat()}.{kind}"
         session = own_session()

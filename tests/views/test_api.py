@@ -485,7 +485,7 @@ def test_openapi(app: Flask, rest: Callable[[str], Client]) -> None:
                 served.add((method, path))
                 continue
             admin = model.__admin__
-            for step in (*(admin.life.moves if admin.life else ()), *admin.actions):
+            for step in admin.steps:
                 served.add((method, path.replace("{action}", step.name)))
     assert described == served
 

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
+from playwright.sync_api import Error
 
 from config import ROOT
 from models.database import Database
@@ -46,13 +47,19 @@ def test_no_text_runs_as_a_script(poisoned: Running, people: People, person: str
         dialog.accept()
 
     page.on("dialog", note)
-    todo, seen, wrong = [f"{poisoned.address}/"], set[str](), []
+    todo, seen, wrong, files = [f"{poisoned.address}/"], set[str](), [], 0
     while todo and len(seen) < SHAPES:
         address = todo.pop(0)
         if shape(address) in seen:
             continue
         seen.add(shape(address))
-        answer = page.goto(address)
+        try:
+            answer = page.goto(address)
+        except Error as error:
+            if "Download is starting" not in error.message:
+                raise
+            files += 1  # a browser keeps it and shows nothing; the page stays the one before
+            continue
         if answer is None or answer.status not in (200, 403, 404):
             wrong.append(f"{address}: {answer and answer.status}")
         if page.locator("xss").count() or page.locator("[onload], [onerror], a[href^='javascript:']").count():
@@ -75,8 +82,8 @@ def test_no_text_runs_as_a_script(poisoned: Running, people: People, person: str
     assert not wrong, "\n".join(wrong)
     assert not dialogs
     assert not people.complaints, "\n".join(people.complaints)
-    assert len(seen) > 40
-    ledger.note("attacks", browser_pages=len(seen))
+    assert len(seen) - files > 40
+    ledger.note("attacks", browser_pages=len(seen) - files)
 
 
 @needs_chromium

@@ -22,7 +22,7 @@ from models.scope import everything
 from models.token import Token, TokenState
 from models.write import save
 from tests.conftest import Browser
-from tests.views.answers import NOBODYS_ID, blotted, differ, everything_said
+from tests.views.answers import NOBODYS_ID, apart, blotted, differ, everything_said
 from tests.views.pages import words
 from tests.world import NOW, World
 
@@ -34,7 +34,8 @@ def same(browser: Browser, theirs: str, nobodys: str, pk: int, sent: Any = None)
     """The status of both requests, which must be answered letter by letter alike."""
     asked = [browser.get(path) if sent is None else browser.post(path, sent) for path in (theirs, nobodys)]
     assert asked[0].status_code == asked[1].status_code, theirs
-    assert not differ(everything_said(asked[0]), everything_said(asked[1]), pk), theirs
+    said = [everything_said(answer) for answer in asked]
+    assert not differ(*said, pk), f"{theirs}: {apart(blotted(said[0], pk), blotted(said[1]))}"
     return int(asked[0].status_code)
 
 

@@ -108,7 +108,7 @@ WRONG: list[tuple[str, str, str]] = [
 @pytest.mark.usefixtures("fifty")
 def test_out_changed_in_and_taken_back(manager: Browser, database: Database, worker: Worker, clock: Any) -> None:
     """Forty cells are changed by script: ten of them are under control, and ten are wrong."""
-    first = manager.get("/items/export?format=csv&all=1").get_data()
+    first = manager.get("/items/export?format=csv&fields=all").get_data()
     rows = [row for row in table(first) if row["地方编码"].startswith("S-")]
     assert len(rows) == 50
     for n, row in enumerate(rows[:20]):
@@ -141,7 +141,7 @@ def test_out_changed_in_and_taken_back(manager: Browser, database: Database, wor
     assert batch_of(database, batch).state is BatchState.Done
     assert stored(database)[2] == before[2] + 20
     assert [c.state for c in requests(database)] == [ChangeState.Draft] * 10
-    second = manager.get("/items/export?format=csv&all=1").get_data()
+    second = manager.get("/items/export?format=csv&fields=all").get_data()
     assert second != first
     again = upload(manager, "items", second)
     assert batch_of(database, again).counts["unchanged"] == batch_of(database, again).rows
@@ -149,7 +149,7 @@ def test_out_changed_in_and_taken_back(manager: Browser, database: Database, wor
     assert manager.post(f"/batches/{pk}/do/undo", {"version": ""}).status_code == 302
     worker.run_due()
     assert batch_of(database, batch).state is BatchState.Undone
-    assert manager.get("/items/export?format=csv&all=1").get_data() == first
+    assert manager.get("/items/export?format=csv&fields=all").get_data() == first
     assert [c.state for c in requests(database)] == [ChangeState.Withdrawn] * 10
     with database.session(everything("test")) as s:
         assert broken_links(s) == []
@@ -205,7 +205,7 @@ def test_what_was_made_goes_again_unless_something_leads_to_it(
 def test_what_was_made_on_the_way_is_told_of(manager: Browser, database: Database, worker: Worker) -> None:
     head = "department,main_item,name,area_code,item_code,task_type,dept_code,link"
     text = f"{head}\n东城区气象局,,人工影响天气,990101000000,W-1,1,,\n东城区气象局,,防雷,990101000000,W-2,1,X9,\n"
-    before = manager.get("/departments/export?format=csv&all=1").get_data()
+    before = manager.get("/departments/export?format=csv&fields=all").get_data()
     batch = upload(manager, "items", text.encode(), take_over="1")
     go(manager, batch)
     assert "东城区气象局" in manager.text("/departments/")
@@ -215,11 +215,11 @@ def test_what_was_made_on_the_way_is_told_of(manager: Browser, database: Databas
     assert "W-1" not in manager.text("/items/")
     # The record of what was done in a department never goes, so the department itself stays, and that is said.
     assert "东城区气象局" in main(manager.text(batch))
-    assert manager.get("/departments/export?format=csv&all=1").get_data() != before
+    assert manager.get("/departments/export?format=csv&fields=all").get_data() != before
 
 
 def test_refused_rows_come_back_and_go_in_mended(manager: Browser, database: Database) -> None:
-    first = manager.get("/items/export?format=csv&all=1").get_data()
+    first = manager.get("/items/export?format=csv&fields=all").get_data()
     rows = table(first)
     for row in rows:
         row["承诺时限（工作日）"] = "88"
@@ -263,7 +263,7 @@ def test_columns_of_a_foreign_file_are_asked_for_and_remembered(manager: Browser
 
 
 def test_all_or_nothing(manager: Browser, database: Database) -> None:
-    rows = table(manager.get("/items/export?format=csv&all=1").get_data())
+    rows = table(manager.get("/items/export?format=csv&fields=all").get_data())
     rows[0]["咨询电话"], rows[1]["承诺时限（工作日）"] = "12345", "300"
     before = stored(database)
     batch = upload(manager, "items", written(rows), mode="whole")
@@ -274,7 +274,7 @@ def test_all_or_nothing(manager: Browser, database: Database) -> None:
 
 
 def test_empty_cells_say_nothing_unless_told_to(manager: Browser, database: Database) -> None:
-    rows = table(manager.get("/items/export?format=csv&all=1").get_data())
+    rows = table(manager.get("/items/export?format=csv&fields=all").get_data())
     for row in rows:
         row["法定时限（工作日）"] = ""
     kept = upload(manager, "items", written(rows))
@@ -291,7 +291,7 @@ def test_ones_own_export_changes_nothing(
     registry: str, kind: str, sign_in: SignIn, database: Database, worker: Worker
 ) -> None:
     admin = sign_in("admin")
-    data = admin.get(f"/{registry}/export?format={kind}&all=1").get_data()
+    data = admin.get(f"/{registry}/export?format={kind}&fields=all").get_data()
     batch = upload(admin, registry, data, f"x.{kind[:4]}")
     worker.run_due()
     found = batch_of(database, batch)
@@ -303,7 +303,7 @@ def test_a_large_file_is_the_workers(
     manager: Browser, database: Database, worker: Worker, app: Any, config: Config
 ) -> None:
     app.config["APPLICATION"] = Config(**{**config.__dict__, "rows_at_once": 1})
-    data = manager.get("/items/export?format=csv&all=1").get_data()
+    data = manager.get("/items/export?format=csv&fields=all").get_data()
     rows = table(data)
     for row in rows:
         row["咨询电话"] = "12345"
@@ -319,7 +319,7 @@ def test_a_large_file_is_the_workers(
     worker.run_due()
     assert batch_of(database, batch).state is BatchState.Done
     assert "导入完成" in manager.text("/messages/")
-    assert manager.get("/items/export?format=csv&all=1").get_data() != data
+    assert manager.get("/items/export?format=csv&fields=all").get_data() != data
 
 
 def test_cancelled_before_it_began_and_half_way(
@@ -327,7 +327,7 @@ def test_cancelled_before_it_began_and_half_way(
 ) -> None:
     app.config["APPLICATION"] = Config(**{**config.__dict__, "rows_at_once": 1})
     app.extensions["yizhan_means"].board = worker.board
-    rows = table(manager.get("/items/export?format=csv&all=1").get_data())
+    rows = table(manager.get("/items/export?format=csv&fields=all").get_data())
     for row in rows:
         row["咨询电话"] = "12345"
     before = stored(database)
@@ -358,7 +358,7 @@ def test_an_export_is_what_the_list_shows(sign_in: SignIn, database: Database, w
     clerk = sign_in("clerk")
     rows = table(clerk.get("/cases/export?format=csv").get_data())
     assert [row["申请人"] for row in rows] == ["申请人红鲤"]
-    whole = clerk.get("/cases/export?format=csv&all=1").get_data().decode()
+    whole = clerk.get("/cases/export?format=csv&fields=all").get_data().decode()
     assert "11010519491231002X" not in whole
     assert "1101**" in whole or "****" in whole
     assert table(clerk.get("/cases/export?format=csv&q=没有的").get_data()) == []
@@ -372,7 +372,7 @@ def test_an_export_is_what_the_list_shows(sign_in: SignIn, database: Database, w
 
 
 def test_somebody_elses_batch_is_theirs(sign_in: SignIn, manager: Browser) -> None:
-    rows = table(manager.get("/items/export?format=csv&all=1").get_data())
+    rows = table(manager.get("/items/export?format=csv&fields=all").get_data())
     batch = upload(manager, "items", written(rows))
     for person, status in (("clerk", 404), ("stranger", 404), ("auditor", 200), ("admin", 200)):
         assert sign_in(person).get(batch).status_code == status, person
