@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import String, Text, UniqueConstraint, inspect, select
+from sqlalchemy import ColumnElement, String, Text, UniqueConstraint, inspect, select
 from sqlalchemy.orm import Mapped, relationship
 
 from models.base import Row, field, ref
 from models.change import PROPOSE, offer, proposals
-from models.declare import READERS, Admin, Control, Grant, Group, MenuGroup, Reach, Role
+from models.declare import READERS, Admin, Control, Grant, Group, MenuGroup, Public, Reach, Role
 from models.department import Department
 from models.legal_basis import LegalBasis
 from models.scope import ScopedSession, session_of
@@ -212,6 +212,10 @@ def claims_follow(session: ScopedSession, row: Any, change: Any, now: datetime) 
             yield from found.errors
 
 
+def entry_is_public(entries: type[CatalogueItem]) -> ColumnElement[bool]:
+    return (entries.state == CatalogueState.InForce) & entries.secret.is_(False)
+
+
 CatalogueItem.__admin__ = Admin(
     name="catalogue",
     title=N_("Basic catalogue"),
@@ -237,6 +241,18 @@ CatalogueItem.__admin__ = Admin(
         CONTROLLED,
         CatalogueState.InForce,
         set_up=lambda row: row.state is CatalogueState.Draft and row.source is CatalogueSource.Here,
+    ),
+    public=Public(
+        when=entry_is_public,
+        title=N_("Catalogue of government services"),
+        cells="name/basic_code item_type level legal_basis_id",
+        search="name basic_code",
+        filters="item_type level service_class",
+        order="basic_code",
+        groups=(
+            Group(N_("Basics"), "name item_type basic_code legal_basis_id level service_class in_force_from"),
+            Group(N_("What is handed in"), "materials"),
+        ),
     ),
     related=("items", "changes"),
     grants=(

@@ -7,7 +7,7 @@ rule cannot be data (``check``, ``derive``, ``letter``).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import IntEnum
 from typing import Any
@@ -205,6 +205,24 @@ class Control:
 
 
 @dataclass(frozen=True)
+class Public:
+    """What everybody may read of a registry without signing in, at ``/public/<name>/``
+    (《陕西省政务服务效能管理暂行办法》 art. 5: 统一向社会公开; art. 28: but for what involves secrets).
+
+    when(model): of which rows; these pages load no other one. title: what is written above the list. groups: the
+    sections of the page of a row. cells, search, filters, order: as of Admin, of fields in groups alone.
+    """
+
+    when: Callable[[Any], ColumnElement[bool]]
+    title: str
+    groups: tuple[Group, ...]
+    cells: str
+    search: str = ""
+    filters: str = ""
+    order: str = "id"
+
+
+@dataclass(frozen=True)
 class Page:
     """A page that is written by hand: about one row (its route takes ``pk``), linked among the row's tabs, or about a
     registry. verb: who may do this sees the link; the page asks for itself. when(row): on which rows there is one."""
@@ -255,7 +273,7 @@ class Admin:
     written by hand; overviews: those about the whole registry, linked above its list. hides(model): which rows are the
     machinery's own. control: fields that only a finished change request changes. intake(session, now, take_over=)
     places the rows of a foreign list (models/intake.py). propose(session, row, values, now) takes what an import may
-    not change by itself. add_label: what making a row is
+    not change by itself. public: what everybody may read of it without signing in. add_label: what making a row is
     called. weight: order within the menu group.
     """
 
@@ -294,12 +312,20 @@ class Admin:
     control: Control | None = None
     intake: Callable[..., Any] | None = None
     propose: Callable[..., None] | None = None
+    public: Public | None = None
     weight: int = 50
     add_label: str = N_("New")
 
     @property
     def scoped(self) -> bool:
         return bool(self.departments or self.owner)
+
+    @property
+    def outside(self) -> Admin:
+        """This declaration as whoever has not signed in sees it: what ``public`` says, and nothing besides."""
+        if (public := self.public) is None:
+            raise ValueError(f"{self.name} is open to nobody outside")
+        return replace(self, **{f.name: getattr(public, f.name) for f in fields(public) if f.name != "when"})
 
     @property
     def list_cells(self) -> tuple[tuple[str, ...], ...]:

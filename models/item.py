@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Index, String, Text, UniqueConstraint, inspect, select
+from sqlalchemy import ColumnElement, Index, String, Text, UniqueConstraint, inspect, select
 from sqlalchemy.orm import Mapped, relationship
 
 from models.base import Row, field, ref
@@ -20,11 +20,26 @@ from models.catalogue_item import (
     ItemType,
     ServiceClass,
     class_problems,
+    entry_is_public,
     listed_power,
     needs_set_up,
 )
 from models.change import DEVOLVE, PROPOSE, offer, proposals
-from models.declare import Action, Admin, Control, Desk, Figure, Grant, Group, MenuGroup, Page, Reach, Role, Tally
+from models.declare import (
+    Action,
+    Admin,
+    Control,
+    Desk,
+    Figure,
+    Grant,
+    Group,
+    MenuGroup,
+    Page,
+    Public,
+    Reach,
+    Role,
+    Tally,
+)
 from models.department import Department
 from models.legal_basis import LegalBasis
 from models.region import Region, RegionLevel
@@ -282,6 +297,14 @@ LIFE = Lifecycle(
 )
 
 
+def _is_public(items: type[Item]) -> ColumnElement[bool]:
+    """In force, neither it nor the entry that it claims secret (arts. 5, 28). Said of entries that may be shown, not of
+    those that may not: those are kept from these pages already, and none of them would be found."""
+    shown = select(CatalogueItem.id).where(entry_is_public(CatalogueItem))
+    claimed = items.catalogue_item_id.is_(None) | items.catalogue_item_id.in_(shown)
+    return (items.state == ItemState.InForce) & items.secret.is_(False) & claimed
+
+
 def _fill(session: ScopedSession, row: Any, given: Mapping[str, Any], now: datetime) -> None:
     """Only what is missing: what a row says already is not touched by an answer for many."""
     missing = {n: v for n, v in given.items() if v is not None and getattr(row, n) is None}
@@ -373,7 +396,7 @@ Item.__admin__ = Admin(
     cells="name/local_code department_id item_type state gap_count",
     search="name local_code national_code",
     filters=(
-        "state item_type service_class department_id catalogue_item_id origin gap_count online_depth secret basis_due"
+        "state item_type service_class level department_id catalogue_item_id origin gap_count online_depth secret basis_due"
     ),
     order="name",
     departments=("department_id",),
@@ -409,6 +432,23 @@ Item.__admin__ = Admin(
     overviews=(
         Page(N_("One item, one standard"), "Catalogue.drift", "list"),
         Page(N_("What was cut"), "Catalogue.reductions", "list"),
+    ),
+    public=Public(
+        when=_is_public,
+        title=N_("Items of government services"),
+        cells="name/local_code department_id item_type promise_days phone",
+        search="name local_code national_code",
+        filters="department_id item_type service_class level online_depth",
+        order="name",
+        groups=(
+            Group(
+                N_("Basics"),
+                "name department_id region_id item_type service_class level basic_code national_code local_code",
+            ),
+            Group(N_("Basis and limits"), "legal_basis_id statutory_days promise_days"),
+            Group(N_("What is handed in"), "materials"),
+            Group(N_("Contact"), "phone address online_depth"),
+        ),
     ),
     related=("participants", "changes", "cases"),
     desk=Desk(

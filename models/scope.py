@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NoReturn, cast
 
 from sqlalchemy import Column, Join, Select, TableClause, TextClause, UpdateBase, event, false, inspect, or_, true
@@ -67,7 +67,8 @@ class Scope:
 
     behind: registry name → how far rules may look along references where no verb is granted (see ``narrowed``).
     lent: registry name → verb → what of it is an absent colleague's right; ``reaches`` has it in it already.
-    everything: commands and jobs, which name their purpose in ``name``.
+    everything: commands and jobs, which name their purpose in ``name``. outside: whoever has not signed in, on pages
+    that are open to them (``outside()``).
     """
 
     name: str
@@ -78,6 +79,7 @@ class Scope:
     subtree: frozenset[int] = frozenset()
     department: int | None = None
     everything: bool = False
+    outside: bool = False
     behind: Mapping[str, Reach] = field(default_factory=dict)
     lent: Mapping[str, Mapping[str, Lent]] = field(default_factory=dict)
 
@@ -159,6 +161,8 @@ class Scope:
     def criteria(self, model: type[Any], reach: Reach | None) -> ColumnElement[bool]:
         """The WHERE of one scoped registry under this scope."""
         admin: Admin = model.__admin__
+        if self.outside and admin.public is not None:
+            return admin.public.when(model)
         if reach is None:
             return false()
         if reach is Reach.all:
@@ -179,7 +183,7 @@ class Scope:
         options = []
         for model, admin in _scoped.items():
             reach = self.reading(admin.name)
-            if reach is Reach.all:
+            if reach is Reach.all and not (self.outside and admin.public is not None):
                 continue
             where = self.criteria(model, reach)
             # Users are flask-appbuilder's class too, which its relations lead to: the criteria hold for both.
@@ -195,6 +199,20 @@ def everything(purpose: str, actor: int | None = None) -> Scope:
 
 
 ANONYMOUS = Scope(name="anonymous")
+
+
+@cache
+def outside() -> Scope:
+    """The scope of the public pages: rows that their declaration opens, and what these are called by. No verb is
+    granted; a row that refers to one that is not open tells what that is called where it says so itself."""
+    behind: dict[str, Reach] = {}
+    for model, admin in _scoped.items():
+        if admin.public is not None:
+            relations = inspect(model).relationships
+            shown = [relations.get(name.removesuffix("_id")) for name in admin.outside.field_names]
+            named = [r.mapper.class_.__admin__.name for r in shown if r is not None]
+            behind |= dict.fromkeys((admin.name, *named), Reach.all)
+    return Scope(name="outside", outside=True, behind=behind)
 
 
 class ScopedSession(Session):

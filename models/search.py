@@ -23,9 +23,10 @@ MOST_WORDS = 6
 MOST_PATTERNS = 3
 
 
-def search(model: type[Any], text: str) -> ColumnElement[bool]:
-    """Rows in which every word of *text* stands in at least one search column."""
-    admin: Admin = model.__admin__
+def search(model: type[Any], text: str, declared: Admin | None = None) -> ColumnElement[bool]:
+    """Rows in which every word of *text* stands in at least one search column. declared: where it is not the model's
+    own declaration that says in which."""
+    admin: Admin = declared or model.__admin__
     columns = [getattr(model, name) for name in admin.search_columns]
     asked = words(text)
     if not columns or not asked:

@@ -329,6 +329,8 @@ def previewed(page: Any, people: People) -> None:
 
 SCENES = (
     Scene("sign-in", None, at("/login/")),
+    Scene("public", None, at("/public/items/?q=許可"), dark=True),
+    Scene("public-item", None, at("/public/items/", "tbody a")),
     Scene("verify", None, at("/verify/NOPE")),
     Scene("workbench", "clerk1", at("/"), dark=True),
     Scene("search", "clerk1", searched),

@@ -37,6 +37,10 @@ def surface(app: Flask) -> str:
     lines += aligned(sorted(rows, key=lambda row: (row[1], row[0])))
     for name, model in sorted(registries().items()):
         lines += ["", f"# {name}", "", f"rows belong to: {belonging(model.__admin__)}"]
+        if model.__admin__.public is not None:
+            open_ = model.__admin__.outside
+            asked = dict.fromkeys((*open_.search_columns, *open_.filter_names))
+            lines.append(f"open to everybody: {' '.join(open_.field_names)}; asked by: {' '.join(asked)}")
         if name in HANDS_OFF:
             lines.append(f"a token of the registry keeps: {' '.join(HANDS_OFF[name]) or 'nothing'}")
         lines += ["", *aligned(columns_of(model)), "", *aligned(grants_of(model.__admin__))]

@@ -92,7 +92,7 @@ DECLARATION = (ROOT / "docs/declaration.md").read_text(encoding="utf-8")
 DATACLASSES: tuple[Any, ...] = (
     *(declare.Admin, declare.Group, declare.Grant, declare.Action, declare.Reminder, declare.Todo),
     *(declare.Clock, declare.Desk, declare.Figure, declare.Tally, declare.Block, declare.Page, declare.Control),
-    *(declare.Remark, lifecycle.Lifecycle, lifecycle.Move),
+    *(declare.Remark, declare.Public, lifecycle.Lifecycle, lifecycle.Move),
 )
 ENUMS: tuple[type[Enum], ...] = (declare.Reach, declare.Role, declare.MenuGroup)
 FUNCTIONS: tuple[Callable[..., Any], ...] = (base.field, base.ref)

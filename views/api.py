@@ -70,7 +70,7 @@ class RegistryApi(BaseApi):
         # A mistyped filter that filters nothing would hand a program everything.
         known = {
             *LIST_ARGUMENTS,
-            *(argument for f in filters(self.model, request.args, db()) for argument in f.arguments),
+            *(argument for f in filters(self.model, request.args, db(), self.admin) for argument in f.arguments),
         }
         if unknown := sorted({*request.args} - known):
             message = N_("There is no argument “%(name)s”.")

@@ -30,12 +30,13 @@ from views import checks, display, entrance, oidc, security, table
 from views.api import api_for
 from views.catalogue import Catalogue
 from views.errors import say_error, signed_owner
-from views.generator import pages_for
+from views.generator import pages_for, public_pages_for
 from views.imports import Import
 from views.manager import SecurityManager
 from views.matrix import Matrix
 from views.my_account import MyAccount, SecondFactor
 from views.pages import PAGES
+from views.public import Public
 from views.reconcile import Reconcile
 from views.signin import SignIn
 from views.work_year import WorkYear
@@ -49,12 +50,27 @@ class Builder(AppBuilder):
         self.sm.auth_view = self.add_view_no_menu(SignIn)
         self.sm.register_views()
         self.add_api(OpenApi)
-        for page in (*PAGES, MyAccount, SecondFactor, Workbench, Find, Import, Matrix, Catalogue, Reconcile, WorkYear):
+        for page in (
+            *PAGES,
+            MyAccount,
+            SecondFactor,
+            Workbench,
+            Find,
+            Import,
+            Matrix,
+            Catalogue,
+            Reconcile,
+            WorkYear,
+            Public,
+        ):
             view = self.add_view_no_menu(page)
             if page in (*PAGES, MyAccount, SecondFactor):  # open to everybody, or asking for passwords
                 self.sm.limiter.limit(self.sm.auth_rate_limit)(view.blueprint)
         for model in registries().values():
             self.add_view_no_menu(pages_for(model))
+            if model.__admin__.public is not None:
+                public = self.add_view_no_menu(public_pages_for(model))
+                self.sm.limiter.limit(self.sm.auth_rate_limit)(public.blueprint)
             self.add_api(api_for(model))
 
     def _add_global_static(self) -> None:

@@ -175,9 +175,8 @@ class Filter:
         return display.label_of(row) if row is not None else text
 
 
-def filters(model: type[Any], args: MultiDict[str, str], s: ScopedSession) -> list[Filter]:
-    """Every declared filter of *model* that makes sense for this person, with what *args* ask of it."""
-    admin: Admin = model.__admin__
+def filters(model: type[Any], args: MultiDict[str, str], s: ScopedSession, admin: Admin) -> list[Filter]:
+    """Every filter of *model* that *admin* declares and that makes sense for this person, with what *args* ask of it."""
     narrow = (s.scope.reading(admin.name) or Reach.mine) <= Reach.own
     found = []
     for name in admin.filter_names:

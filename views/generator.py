@@ -12,6 +12,7 @@ from typing import Any
 from models.declare import Admin
 from models.tree import is_tree
 from views.exporting import Exporting
+from views.public import PublicPages
 from views.reading import Reading
 from views.writing import Writing
 
@@ -39,6 +40,22 @@ def unused(model: type[Any]) -> set[str]:
     if not is_tree(model):
         gone.add("tree")
     return gone if admin.file else gone | {"file"}
+
+
+def public_pages_for(model: type[Any]) -> type[PublicPages]:
+    """The pages of one registry that are open to everybody: ``url_for("public-items.list")``."""
+    admin: Admin = model.__admin__
+    return type(
+        f"public-{admin.name}",
+        (PublicPages,),
+        {
+            "model": model,
+            "admin": admin.outside,
+            "route_base": f"/public/{admin.name}",
+            "base_permissions": [],
+            "__doc__": f"Public pages of {model.__name__}.",
+        },
+    )
 
 
 def pages_for(model: type[Any]) -> type[RegistryPages]:

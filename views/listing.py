@@ -70,13 +70,14 @@ def listing(
     *,
     fields: Sequence[str],
     most: int = LARGEST_PAGE,
+    declared: Admin | None = None,
 ) -> Listing:
     """Rows of *model* as *args* ask: ``q``, the declared filters (views/filters.py), ``sort``, ``page``, ``size``.
 
-    fields: the columns shown, whose references are loaded along. Two statements: the ids of the page with the number
-    of rows, then the rows.
+    fields: the columns shown, whose references are loaded along. declared: as of :func:`question`. Two statements: the
+    ids of the page with the number of rows, then the rows.
     """
-    asked, conditions = question(s, model, args, now, most=most)
+    asked, conditions = question(s, model, args, now, most=most, declared=declared)
     ids = page_of_ids(s, model, asked, conditions)
     if ids:
         # The page is found by its ids alone: joined at once, every row would be joined before any is sorted.
@@ -95,17 +96,26 @@ def listing(
 
 
 def question(
-    s: ScopedSession, model: type[Any], args: MultiDict[str, str], now: datetime, *, most: int = LARGEST_PAGE
+    s: ScopedSession,
+    model: type[Any],
+    args: MultiDict[str, str],
+    now: datetime,
+    *,
+    most: int = LARGEST_PAGE,
+    declared: Admin | None = None,
 ) -> tuple[Listing, list[ColumnElement[bool]]]:
-    """What *args* ask, without any rows yet, and its conditions."""
-    admin: Admin = model.__admin__
+    """What *args* ask, without any rows yet, and its conditions. declared: by which fields may be asked, where that is
+    not as the model says itself (``Admin.outside``); nor are rows then put in order by any other one."""
+    admin: Admin = declared or model.__admin__
     asked = Listing([], whole(args, "page", 1, DEEPEST), whole(args, "size", min(PAGE, most), most))
     asked.text = args.get("q", "")[:200]
-    asked.filters = filters(model, args, s)
-    asked.sort = args.get("sort", "") if sortable(model, args.get("sort", "")) else admin.order
+    asked.filters = filters(model, args, s, admin)
+    sort = args.get("sort", "")
+    known = declared is None or sort.removeprefix("-") in admin.field_names
+    asked.sort = sort if known and sortable(model, sort) else admin.order
     conditions = where(asked.filters, s, now, asked.problems)
     if asked.text.strip():
-        conditions.append(search(model, asked.text))
+        conditions.append(search(model, asked.text, admin))
     if admin.hides is not None:
         conditions.append(not_(admin.hides(model)))
     return asked, conditions

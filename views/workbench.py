@@ -38,7 +38,7 @@ def arguments(text: str) -> MultiDict[str, str]:
 
 
 def conditions(model: type[Any], text: str) -> list[ColumnElement[bool]]:
-    return where(filters(model, arguments(text), db()), db(), now(), Problems())
+    return where(filters(model, arguments(text), db(), model.__admin__), db(), now(), Problems())
 
 
 def count_all(wanted: Iterable[tuple[type[Any], str]]) -> list[int]:
@@ -61,7 +61,7 @@ def badges() -> dict[str, int]:
 
 def badge_words(model: type[Any]) -> str:
     """What the count beside a menu entry counts, as the chips of that list would say it."""
-    asked = filters(model, arguments(model.__admin__.badge), db())
+    asked = filters(model, arguments(model.__admin__.badge), db(), model.__admin__)
     return str(gettext(", ").join(one.said(db()) for one in asked if one.asked))
 
 

@@ -20,7 +20,7 @@ from models import draft, registries
 from models.case import Case
 from models.item import Item
 from models.saved_view import SavedView
-from models.scope import Scope, ScopedSession, _apply_scope, everything
+from models.scope import Scope, ScopedSession, _apply_scope, everything, outside
 from tests import ledger
 from tests.conftest import ENGINES, Templates
 from tests.views import proofs
@@ -111,6 +111,13 @@ def no_listener(_: Patch, undo: ExitStack) -> None:
 def seen_by_all(model: type[Any]) -> Callable[[Patch, ExitStack], None]:
     criteria = Scope.criteria
     return replaced(Scope, "criteria", lambda self, m, reach: true() if m is model else criteria(self, m, reach))
+
+
+def open_to_everybody(patch: Patch, undo: ExitStack) -> None:
+    """The one scope of open pages keeps nothing of the items back."""
+    seen_by_all(Item)(patch, undo)
+    outside.cache_clear()
+    undo.callback(outside.cache_clear)
 
 
 def whose_draft_ever(patch: Patch, undo: ExitStack) -> None:
@@ -220,6 +227,13 @@ def drafts_of(house: House) -> Findings:
     return ["a draft of somebody else's is offered"] if "/drafts/" in page.partition("<main")[2] else []
 
 
+OPEN = {"public-items.list": [("GET", "/public/items/", None, {200}, {200})]}
+
+
+def open_pages(house: House) -> Findings:
+    return proofs.routes(house, "anonymous", OPEN, endpoints=lambda endpoint: endpoint in OPEN)
+
+
 BREAKS = (
     Break("the listener of the scope is off", no_listener, on("cases.show", "cases.list", "letters_api.get")),
     Break("the scope has no criteria", replaced(Scope, "options", ()), once(proofs.counts)),
@@ -258,6 +272,7 @@ BREAKS = (
     Break("an export past the scope", export_past_the_scope, on("items.export", "cases.export")),
     Break("an export without masking", replaced(cells, "mask_identifier", str), once(
         proofs.exports_are_masked, "clerk")),
+    Break("open pages show what is closed", open_to_everybody, open_pages),
     Break("whoever may list may do anything", replaced(Scope, "may", lambda *_: True), on(
         "cases.delete", "items.add", "accounts.add")),
 )  # fmt: skip

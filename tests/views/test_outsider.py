@@ -77,6 +77,17 @@ BY_HAND: dict[str, list[tuple[str, str, Any, set[int], set[int]]]] = {
     ],
     "WorkYear.confirm": [("POST", "/work-days/notice/confirm", {"text": "x", "stamp": "1"}, {422, 403}, {302})],
     "WorkYear.moved": [("GET", "/work-days/notice/1", None, {404, 403}, {302})],
+    "Public.index": [("GET", "/public/", None, {302}, {302})],
+    **{
+        f"public-{name}.list": [
+            ("GET", f"/public/{name}/{q}", None, {200}, {200})
+            for q in ("", "?q=KOI", "?q=LOCAL", "?sort=-gap_count&gap_count__from=0&secret=1&state=draft&page=2")
+        ]
+        for name in ("items", "catalogue")
+    },
+    # 1: of the catalogue everybody reads what is in force; the owner's own items involve secrets.
+    "public-items.show": [("GET", "/public/items/1", None, {404}, {404})],
+    "public-catalogue.show": [("GET", "/public/catalogue/1", None, {200}, {200})],
     "Verify.show": [
         ("GET", "/verify/", None, {200}, {200}),
         ("GET", "/verify/AAAA-AAAA-AAAA-AAAA", None, {404}, {404}),

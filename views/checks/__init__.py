@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from views.checks import desk, fields, grants, life, words
+from views.checks import desk, fields, grants, life, public, words
 from views.checks.base import Declared, Mistake, unreadable
 from views.checks.words import untranslated
 
@@ -76,6 +76,11 @@ CODES: dict[str, str] = {
     # Files
     "D080": "A role is granted the export of rows that it may not list.",
     "D081": "`import` is granted, but there is no `natural_key` by which a line of a file would find its row.",
+    # Pages that are open to everybody
+    "D090": "A personal field would be open to everybody.",
+    "D091": "An open list names a field that no open page shows; by asking for it, it could be found out.",
+    "D092": "A registry is open in part whose rows belong to no department, so that nothing keeps the others back.",
+    "D093": "An open list is searched or narrowed by a field by which the list of the registry is not.",
 }
 
 
@@ -103,6 +108,6 @@ def _mistakes(d: Declared) -> Iterator[Mistake]:
     if found := [*unreadable(d)]:
         yield from found
         return
-    for check in (*fields.CHECKS, *grants.CHECKS, *life.CHECKS, *desk.CHECKS):
+    for check in (*fields.CHECKS, *grants.CHECKS, *life.CHECKS, *desk.CHECKS, *public.CHECKS):
         yield from check(d)
     yield from words.unlabelled(d)

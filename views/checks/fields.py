@@ -31,6 +31,7 @@ TAKEN = frozenset(
         "health",
         "find",
         "import",
+        "public",
         "static",
         "api",
         "security",

@@ -53,6 +53,9 @@ def _said(d: Declared) -> Iterator[tuple[str, str | None]]:
     yield from (("groups", group.title) for group in admin.groups)
     yield from (("clocks", clock.title) for clock in admin.clocks)
     yield from (("pages", page.label) for page in admin.pages)
+    if admin.public is not None:
+        yield "public.title", admin.public.title
+        yield from (("public.groups", group.title) for group in admin.public.groups)
     yield from (("overviews", page.label) for page in admin.overviews)
     yield from (("reminders", reminder.text) for reminder in admin.reminders)
     yield from (("desk.figures", figure.label) for figure in admin.desk.figures)
