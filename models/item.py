@@ -396,7 +396,8 @@ Item.__admin__ = Admin(
     cells="name/local_code department_id item_type state gap_count",
     search="name local_code national_code",
     filters=(
-        "state item_type service_class level department_id catalogue_item_id origin gap_count online_depth secret basis_due"
+        "state item_type service_class level department_id catalogue_item_id origin gap_count online_depth secret"
+        " basis_due"
     ),
     order="name",
     departments=("department_id",),

@@ -50,21 +50,10 @@ class Builder(AppBuilder):
         self.sm.auth_view = self.add_view_no_menu(SignIn)
         self.sm.register_views()
         self.add_api(OpenApi)
-        for page in (
-            *PAGES,
-            MyAccount,
-            SecondFactor,
-            Workbench,
-            Find,
-            Import,
-            Matrix,
-            Catalogue,
-            Reconcile,
-            WorkYear,
-            Public,
-        ):
+        limited = (*PAGES, Public, MyAccount, SecondFactor)  # open to everybody, or asking for passwords
+        for page in (*limited, Workbench, Find, Import, Matrix, Catalogue, Reconcile, WorkYear):
             view = self.add_view_no_menu(page)
-            if page in (*PAGES, MyAccount, SecondFactor):  # open to everybody, or asking for passwords
+            if page in limited:
                 self.sm.limiter.limit(self.sm.auth_rate_limit)(view.blueprint)
         for model in registries().values():
             self.add_view_no_menu(pages_for(model))

@@ -32,7 +32,8 @@ class Exporting(Registry):
     @expose("/export")
     def export(self) -> Any:
         """The rows that the list shows with the same arguments, in its columns; ``fields=all``: with every field
-        of the pages. ``format``: xlsx or csv; ``encoding`` of the latter: utf-8 or gb18030. It is on record before it is sent.
+        of the pages. ``format``: xlsx or csv; ``encoding`` of the latter: utf-8 or gb18030. It is on record before it
+        is sent.
         """
         demand(self.admin.name, "export")
         asked, conditions = question(db(), self.model, request.args, now())

@@ -176,7 +176,7 @@ class Filter:
 
 
 def filters(model: type[Any], args: MultiDict[str, str], s: ScopedSession, admin: Admin) -> list[Filter]:
-    """Every filter of *model* that *admin* declares and that makes sense for this person, with what *args* ask of it."""
+    """Every filter of *model* that *admin* declares and that makes sense here, with what *args* ask of it."""
     narrow = (s.scope.reading(admin.name) or Reach.mine) <= Reach.own
     found = []
     for name in admin.filter_names:
