@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from forms.outcomes import Outcome, OutcomeKind, masked_changes
 from forms.references import References, called, label_name
 from forms.tables import SURPLUS
 from forms.taking_over import surplus
+from models.change import propose
 from models.declare import Admin
 from models.event import plain
 from models.many import FORBIDDEN, Change, save_many
@@ -97,19 +98,17 @@ class Rows:
     def _propose(self, drafts: Iterable[Draft]) -> None:
         """Where nothing speaks against a change but that somebody must approve it, it is proposed, and the rest of
         the row saved."""
-        if self.admin.propose is None:
-            return
         for draft in drafts:
             if draft.change is not None and draft.change.controlled:
-                self._offer(draft, draft.change, self.admin.propose)
+                self._offer(draft, draft.change)
 
-    def _offer(self, draft: Draft, change: Change, propose: Callable[..., None]) -> None:
+    def _offer(self, draft: Draft, change: Change) -> None:
         """Both together or neither: what is to be approved, and the rest of the row."""
         held, rest = parted(change.found, change.values)
         draft.change = again = Change(rest, draft.row, getattr(draft.row, "version", None))
         try:
             with self.session.begin_nested():
-                propose(self.session, draft.row, held, self.now)
+                propose(self.session, draft.row, held, now=self.now)
                 self._send([draft])
                 if again.found.errors:
                     raise RuleError(again.found)

@@ -16,6 +16,7 @@ from forms.cells import understood
 from forms.convert import BadValue, specs
 from forms.outcomes import Outcome, OutcomeKind
 from forms.tables import SURPLUS, ColumnMapping
+from models.change import propose
 from models.event import plain
 from models.scope import Forbidden, ScopedSession
 from models.write import only_controlled, parted, save, snapshot
@@ -50,10 +51,9 @@ def taken_over(
             expected = None if new else row.version
             found = save(session, row, values, now=now, expected_version=expected, also=intake.also)
             held: dict[str, Any] = {}
-            propose = type(row).__admin__.propose
-            if propose is not None and only_controlled(found):
+            if only_controlled(found):
                 held, rest = parted(found, values)
-                propose(session, row, held, now)
+                propose(session, row, held, now=now)
                 found = save(session, row, rest, now=now, expected_version=row.version, also=intake.also)
             outcome.problems[:] = [*noticed, *found]
             if found.errors:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, String, Text, UniqueConstraint, inspect, s
 from sqlalchemy.orm import Mapped, relationship
 
 from models.base import Row, field, ref
-from models.change import PROPOSE, offer, proposals
+from models.change import PROPOSE, proposals
 from models.declare import READERS, Admin, Control, Grant, Group, MenuGroup, Public, Reach, Role
 from models.department import Department
 from models.legal_basis import LegalBasis
@@ -235,7 +235,6 @@ CatalogueItem.__admin__ = Admin(
     ),
     check=CatalogueItem.check,
     derive=CatalogueItem.derive,
-    propose=offer,
     control=Control(" ".join(CONTROLLED), (CatalogueState.InForce,), effects={"edit": claims_follow}),
     actions=proposals(
         CONTROLLED,

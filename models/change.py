@@ -213,11 +213,6 @@ DEVOLVE = Action(
 )
 
 
-def offer(session: ScopedSession, row: Any, values: Mapping[str, Any], now: datetime) -> None:
-    """What an import may not change by itself (``Admin.propose``)."""
-    propose(session, row, values, now=now)
-
-
 def kind_of(changes: Mapping[str, Any]) -> ChangeKind:
     kinds = {KINDS.get(name, ChangeKind.Basics) for name in changes}
     return kinds.pop() if len(kinds) == 1 else ChangeKind.Basics

@@ -262,19 +262,18 @@ class Admin:
     looks in. order: default sort, ``-`` for descending. departments: columns through which a row belongs to a
     department (any of them); owner: column that names the person it belongs to; none of both: a reference
     registry, read by all who are granted it. audience: column that names a role whose people may read the row
-    besides. follows: the reference whose department the row takes over.
-    natural_key: the columns by which people and imports tell rows apart. check(row, now) yields Problems and is pure.
-    derive(session, row, actor, now) fills columns that nobody types; settle(session, row, now) those that need the
-    row's id. reminders: what its handler is told before a limit. letter(session, row, decided) is what the notices
-    that its moves tell may say of the row, as plain values (members of lists are said in Chinese). related: names of
-    registries whose rows point here or are about rows of here; each is a tab on the page of a row. inline: those of
-    them that stand on its first tab. desk: what stands on the workbench. badge: arguments of the list whose number of
-    rows stands beside the menu entry. file: column that holds a document. pages: pages about a row that are
-    written by hand; overviews: those about the whole registry, linked above its list. hides(model): which rows are the
-    machinery's own. control: fields that only a finished change request changes. intake(session, now, take_over=)
-    places the rows of a foreign list (models/intake.py). propose(session, row, values, now) takes what an import may
-    not change by itself. public: what everybody may read of it without signing in. add_label: what making a row is
-    called. weight: order within the menu group.
+    besides. follows: the reference whose department the row takes over. natural_key: the columns by which people
+    and imports tell rows apart. check(row, now) yields Problems and is pure. derive(session, row, actor, now) fills
+    columns that nobody types; settle(session, row, now) those that need the row's id. reminders: what its handler
+    is told before a limit. letter(session, row, decided) is what the notices that its moves tell may say of the
+    row, as plain values (members of lists are said in Chinese). related: names of registries whose rows point here
+    or are about rows of here; each is a tab on the page of a row. inline: those of them that stand on its first
+    tab. desk: what stands on the workbench. badge: arguments of the list whose number of rows stands beside the
+    menu entry. file: column that holds a document. pages: pages about a row that are written by hand; overviews:
+    those about the whole registry, linked above its list. hides(model): which rows are the machinery's own.
+    control: fields that only a finished change request changes. intake(session, now, take_over=) places the rows of
+    a foreign list (models/intake.py). public: what everybody may read of it without signing in. add_label: what
+    making a row is called. weight: order within the menu group.
     """
 
     name: str
@@ -311,7 +310,6 @@ class Admin:
     hides: Callable[[Any], ColumnElement[bool]] | None = None
     control: Control | None = None
     intake: Callable[..., Any] | None = None
-    propose: Callable[..., None] | None = None
     public: Public | None = None
     weight: int = 50
     add_label: str = N_("New")

@@ -24,7 +24,7 @@ from models.catalogue_item import (
     listed_power,
     needs_set_up,
 )
-from models.change import DEVOLVE, PROPOSE, offer, proposals
+from models.change import DEVOLVE, PROPOSE, proposals
 from models.declare import (
     Action,
     Admin,
@@ -416,7 +416,6 @@ Item.__admin__ = Admin(
     check=Item.check,
     derive=Item.derive,
     intake=_intake,
-    propose=offer,
     control=Control(" ".join(CONTROLLED), (ItemState.InForce,), effects={"devolve": handed_down}),
     actions=(
         *proposals(

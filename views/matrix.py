@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +11,7 @@ from flask_appbuilder import BaseView, expose
 from sqlalchemy import func, select
 
 from forms.convert import specs
+from forms.sheets import csv_bytes
 from models import registries
 from models.access import stored_pairs
 from models.declare import REACHES, Admin, Reach, Role
@@ -22,6 +21,7 @@ from models.write import save
 from rules.words import N_, Problem, Problems
 from views import blocks, display
 from views.display import gettext
+from views.exporting import FORMATS, sent
 from views.registry import PK
 from views.security import commit, db, demand, now
 
@@ -148,18 +148,14 @@ class Matrix(BaseView):
         """The same table as a file, one line for each cell that says something."""
         demand("roles", "list")
         _, roles = columns()
-        out = io.StringIO()
-        writer = csv.writer(out)
         heads = (gettext("Registry"), gettext("Action"), gettext("Role"), gettext("Reach"), gettext("Change"))
-        writer.writerow(heads)
-        for line in lines(roles):
-            for role, cell in zip(roles, line.cells, strict=True):
-                if cell.reach is not None or cell.change:
-                    title = plain(display.tr(line.admin.title))
-                    writer.writerow((title, line.called, plain(display.label_of(role)), cell.words, cell.note))
-        answer = Response("\ufeff" + out.getvalue(), mimetype="text/csv")
-        answer.headers["Content-Disposition"] = "attachment; filename=matrix.csv"
-        return answer
+        rows = [
+            (display.tr(line.admin.title), line.called, display.label_of(role), str(cell.words), str(cell.note))
+            for line in lines(roles)
+            for role, cell in zip(roles, line.cells, strict=True)
+            if cell.reach is not None or cell.change
+        ]
+        return sent(csv_bytes(heads, rows), "matrix.csv", f"{FORMATS['csv']}; charset=utf-8")
 
     @expose(f"/{PK}", methods=["GET", "POST"])
     def role(self, pk: int) -> Any:
@@ -259,8 +255,3 @@ def chosen_grants() -> dict[str, dict[str, str]]:
         if dot and word and registry in registries():
             found.setdefault(registry, {})[verb] = word
     return found
-
-
-def plain(text: str) -> str:
-    """A cell that a spreadsheet program must not take for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,15 +10,17 @@ from sqlalchemy import func, select
 
 from forms.importing import Report, Stopped, run
 from forms.outcomes import Kept, OutcomeKind, kept_form, outcome_of, unpacked
+from models.catalogue_item import CatalogueItem
+from models.change import Change as Proposal
 from models.database import Database
 from models.department import Department, DepartmentKind
 from models.event import Event
 from models.item import Item
 from models.legal_basis import LegalBasis
 from models.region import Region, RegionLevel
-from models.scope import Forbidden, ScopedSession, everything
+from models.scope import Forbidden, everything
 from models.work_day import WorkDay
-from rules.words import Problem, RuleError
+from rules.words import RuleError
 from tests.world import NOW, World, put
 
 Load = Callable[..., Report]
@@ -32,6 +33,11 @@ def load(database: Database) -> Load:
             return run(s, text.encode(), registry=registry, most=1000, now=NOW, **options)
 
     return go
+
+
+def code_of(database: Database, name: str) -> str:
+    with database.session(everything("test")) as s:
+        return s.scalars(select(CatalogueItem.basic_code).where(CatalogueItem.name == name)).one()
 
 
 def told(report: Report) -> list[Any]:
@@ -135,36 +141,26 @@ def test_a_person_imports_as_far_as_they_reach(load: Load, world: World, databas
         load("items", text, scope=world.scope("clerk"))
 
 
-def test_what_is_controlled_is_proposed_and_the_rest_applied(
-    load: Load, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The seam for change requests: a rule refuses with the code ``controlled``, the registry takes the value."""
-    admin = LegalBasis.__admin__
-    proposed: list[Any] = []
-
-    def check(row: Any, now: datetime) -> list[Problem]:
-        stored = row.id is not None and "article" in row.__dict__ and row.document_number == "受控"
-        return [Problem("document_number", "controlled", "controlled")] if stored else []
-
-    def propose(session: ScopedSession, row: Any, values: Any, now: datetime) -> None:
-        proposed.append((row.title, dict(values)))
-
-    object.__setattr__(admin, "check", check)
-    try:
-        text = "title,article,document_number,text\n《公共场所卫生管理条例》,第四条,受控,正文\n"
-        assert told(load("legal-bases", text)) == [("refused", ("document_number", "controlled"))]
-        object.__setattr__(admin, "propose", propose)
-        report = load("legal-bases", text)
-    finally:
-        object.__setattr__(admin, "check", None)
-        object.__setattr__(admin, "propose", None)
+def test_what_is_controlled_is_proposed_and_the_rest_applied(load: Load, database: Database, world: World) -> None:
+    code = code_of(database, "护士执业注册鲤")
+    report = load("catalogue", f"basic_code,name,materials\n{code},改名,申请表\n")
     (outcome,) = report.outcomes
     assert (outcome.kind, report.counts["proposed"]) == (OutcomeKind.Proposed, 1)
-    assert outcome.changes == {"document_number": (None, "受控"), "text": (None, "正文")}
-    assert proposed == [("《公共场所卫生管理条例》", {"document_number": "受控"})]
+    assert outcome.changes == {"name": ("护士执业注册鲤", "改名"), "materials": (None, "申请表")}
     with database.session(everything("test")) as s:
-        row = s.scalars(select(LegalBasis).where(LegalBasis.article == "第四条")).one()
-        assert (row.document_number, row.text) == (None, "正文")
+        row = s.scalars(select(CatalogueItem).where(CatalogueItem.basic_code == code)).one()
+        assert (row.name, row.materials) == ("护士执业注册鲤", "申请表")
+        assert s.scalars(select(Proposal.changes)).one() == {"name": ["护士执业注册鲤", "改名"]}
+
+
+def test_nothing_is_proposed_where_the_rest_is_refused(load: Load, database: Database, world: World) -> None:
+    code = code_of(database, "护士执业注册鲤")
+    report = load("catalogue", f"basic_code,name,service_class\n{code},改名,policy\n")
+    assert told(report) == [("refused", ("name", "controlled"), ("service_class", "no_public_service"))]
+    with database.session(everything("test")) as s:
+        row = s.scalars(select(CatalogueItem).where(CatalogueItem.basic_code == code)).one()
+        assert (row.name, row.service_class) == ("护士执业注册鲤", None)
+        assert s.scalars(select(Proposal)).all() == []
 
 
 def test_it_stops_where_it_is_asked_to(load: Load, database: Database) -> None:
