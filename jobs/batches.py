@@ -134,10 +134,10 @@ def _import(means: Means, scope: Scope, batch_id: int, now: datetime, outbox_id:
         keep_made(found, before)
         advance(batch, "done", ended_at=now, note=None, before=before.packed(), **told)
         _close(s, outbox_id, OutboxState.Done)
-        if outbox_id is not None:
-            _tell(s, batch, now)
+        posted = _tell(s, batch, now) if outbox_id is not None else []
         s.commit()
     means.board.forget(batch_id)
+    means.follow(posted)
 
 
 def held(s: ScopedSession, batch_id: int, *columns: Any) -> Batch | None:
@@ -190,9 +190,9 @@ def _end(
         batch = s.get_one(Batch, batch_id)
         advance(batch, move, ended_at=now, **{"note": None, **values})
         _close(s, outbox_id, OutboxState.Done)
-        if outbox_id is not None:
-            _tell(s, batch, now)
+        posted = _tell(s, batch, now) if outbox_id is not None else []
     means.board.forget(batch_id)
+    means.follow(posted)
 
 
 def _close(s: ScopedSession, outbox_id: int | None, state: OutboxState) -> None:
@@ -241,9 +241,10 @@ def take_back(means: Means, scope: Scope, batch_id: int, now: datetime, outbox_i
         note = [STAYS, {"rows": ", ".join(stay[:MOST_NAMED]) + more}] if stay else None
         advance(batch, "undone", ended_at=now, note=note, before=None)
         _close(s, outbox_id, OutboxState.Done)
-        _tell(s, batch, now)
+        posted = _tell(s, batch, now)
         s.commit()
     means.board.forget(batch_id)
+    means.follow(posted)
 
 
 def _give_back(s: ScopedSession, model: type[Any], told: list[list[Any]], now: datetime) -> list[Any] | None:
@@ -303,16 +304,19 @@ TOLD = {
 KEPT = N_("The import of “%(file)s” is not taken back.")
 
 
-def _tell(s: ScopedSession, batch: Batch, now: datetime) -> None:
-    """The result goes into the inbox of whoever asked: posted here, told by :func:`tell`."""
+def _tell(s: ScopedSession, batch: Batch, now: datetime) -> list[int]:
+    """The result goes into the inbox of whoever asked: posted here, told by :func:`tell`. Returns what was posted, to
+    be followed after the commit."""
     if batch.owner_id is None:
-        return
+        return []
     text = KEPT if batch.state is BatchState.Done and batch.note else TOLD[batch.state]
     number = int(batch.options.get("told", 0)) + 1
     batch.options = {**batch.options, "told": number}
     params = {"file": batch.file_name, "new": batch.new, "changed": batch.changed, "refused": batch.refused}
     todo = Todo(f"batch.{batch.state.value}", f"batch:{batch.id}:{number}", now, {"text": text, "params": params})
-    post(s, batch, todo)
+    posted = post(s, batch, todo)
+    s.flush()
+    return [posted.id]
 
 
 def tell(means: Means, outbox_id: int, now: datetime) -> None:

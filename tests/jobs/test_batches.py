@@ -68,6 +68,30 @@ def test_done_once_and_told(database: Database, worker: Worker, admin: Scope, wo
     assert standing(database) == (3, 3)
 
 
+@pytest.mark.parametrize("step", ["check", "run", "undo"])
+def test_what_is_to_be_told_is_handed_on_at_once(
+    database: Database, worker: Worker, admin: Scope, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the commit, so that whoever does it finds it; nobody waits for the next tick."""
+    pk = waiting(database, admin, step="check" if step == "check" else "run")
+    if step == "undo":
+        worker.run_due()
+        with database.session(admin, write=True) as s:
+            batch = s.get_one(Batch, pk)
+            advance(batch, "ask_undo")
+            ask(s, batch, "undo", NOW)
+    handed: list[tuple[str, OutboxState]] = []
+
+    def follow(ids: Any) -> None:
+        with database.session(everything("test")) as s:
+            handed.extend((o.kind, o.state) for o in (s.get_one(Outbox, i) for i in ids))
+
+    monkeypatch.setattr(worker, "follow", follow)
+    worker.run_due()
+    told = {"check": "batch.checked", "run": "batch.done", "undo": "batch.undone"}[step]
+    assert handed == [(told, OutboxState.Waiting)]
+
+
 def test_killed_in_between_it_leaves_nothing_and_begins_anew(
     database: Database, worker: Worker, admin: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
