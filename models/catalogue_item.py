@@ -184,6 +184,7 @@ LIFE = Lifecycle(
             CatalogueState.InForce,
             confirm=N_("From now on departments may claim this entry."),
             check=_publish_check,
+            when=lambda row: row.source is CatalogueSource.Above,
             sets=lambda row, given, now: {"in_force_from": row.in_force_from or local_day(now)},
             tone="main",
         ),

@@ -233,8 +233,13 @@ def _to_be_claimed(session: Any, row: Any) -> Iterator[Problem]:
         yield Problem("catalogue_item_id", "to_be_claimed", message, {"name": found.name}, about=about)
 
 
+def set_up_here(row: Any) -> bool:
+    """Does it stand in no catalogue above, so that setting it up takes a change request?"""
+    return row.catalogue_item_id is None and row.origin is Origin.Ours
+
+
 def _publish_check(row: Any, given: Given, now: datetime) -> Iterator[Problem]:
-    yield from needs_set_up(row, row.catalogue_item_id is None and row.origin is Origin.Ours)
+    yield from needs_set_up(row, set_up_here(row))
 
 
 def handed_down(session: ScopedSession, row: Any, change: Any, now: datetime) -> Iterator[Problem]:
@@ -288,6 +293,7 @@ LIFE = Lifecycle(
             ItemState.InForce,
             confirm=N_("From now on cases may be opened on this item."),
             check=_publish_check,
+            when=lambda row: not set_up_here(row),
             tone="main",
         ),
         # Both only by a change that takes effect (A05).
@@ -421,9 +427,7 @@ Item.__admin__ = Admin(
         *proposals(
             CONTROLLED,
             ItemState.InForce,
-            set_up=lambda row: (
-                row.state is ItemState.Draft and row.catalogue_item_id is None and row.origin is Origin.Ours
-            ),
+            set_up=lambda row: row.state is ItemState.Draft and set_up_here(row),
         ),
         replace(DEVOLVE, when=lambda row: row.state is ItemState.InForce),
         FILL,

@@ -158,9 +158,10 @@ def _post_now(session: ScopedSession, row: Any, todo: Todo, event_id: int) -> No
 
 
 def can(session: ScopedSession, row: Any) -> list[Move]:
-    """The moves that this scope may make on this row now, in declared order."""
+    """The moves that this scope may make on this row now and that the page offers, in declared order."""
     admin: Admin = type(row).__admin__
     if admin.life is None:
         return []
     state = getattr(row, admin.life.field)
-    return [m for m in admin.life.open_moves(state) if session.scope.covers(m.name, row)]
+    moves = (m for m in admin.life.open_moves(state) if session.scope.covers(m.name, row))
+    return [m for m in moves if m.when is None or m.when(row)]

@@ -21,7 +21,8 @@ class Move:
     writes, computed from (row, given, now). tells: notices (folders of ``notices/``) written from its Event.
     tone: ``main`` (the page's next action), ``plain`` or ``bad`` (refusals). bulk: offered for many rows at once too.
     later: what the move leaves to be done, as (kind of work, not before), computed from (row, given, now). jobs:
-    programs alone make it; it is no verb, and nobody is granted it.
+    programs alone make it; it is no verb, and nobody is granted it. when(row): on which rows the page offers it; what
+    may not be is refused by check all the same.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Move:
     bulk: bool = True
     later: Callable[[Any, Given, datetime], Iterable[tuple[str, datetime]]] | None = None
     jobs: bool = False
+    when: Callable[[Any], bool] | None = None
 
 
 @dataclass(frozen=True)
