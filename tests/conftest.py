@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 
 import config as settings
 from config import Config
@@ -195,6 +196,23 @@ class DeafQueue:
         self.given = list(outbox_ids)
 
 
+class Compiled(BytecodeCache):
+    """Templates as they were compiled for the first test that showed them; each test has an application of its own."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.held:
+            bucket.bytecode_from_string(self.held[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.held[bucket.key] = bucket.bytecode_to_string()
+
+
+COMPILED = Compiled()
+
+
 @pytest.fixture
 def app(config: Config, database: Database, clock: Clock) -> Flask:
     app: Flask = create_app(config, clock=clock, database=database)
@@ -202,6 +220,7 @@ def app(config: Config, database: Database, clock: Clock) -> Flask:
     app.extensions["yizhan_means"].board = Board()  # not in the storage of a queue
     app.extensions["limiter"] = app.extensions.get("limiter")
     app.appbuilder.sm.limiter.enabled = False  # type: ignore[attr-defined]
+    app.jinja_env.bytecode_cache = COMPILED
     return app
 
 

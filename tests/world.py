@@ -11,6 +11,7 @@ from typing import Any
 
 from flask_appbuilder.security.sqla.models import Role as FabRole
 from sqlalchemy import select
+from werkzeug.security import generate_password_hash
 
 from models import registries
 from models.access import person_scope, sync
@@ -115,12 +116,18 @@ def _places(s: ScopedSession) -> tuple[dict[str, Region], dict[str, Department]]
     return region, department
 
 
+# Signing in reads from a hash how dear it is. What a guess costs is tried by tests/views/test_signin.py; thousands of
+# sign-ins of tests need not pay it.
+CHEAP = generate_password_hash(PASSWORD, method="scrypt:1024:8:1")
+
+
 def _people(s: ScopedSession, department: dict[str, Department]) -> dict[str, int]:
     roles = {r.name: r for r in s.scalars(select(FabRole))}
     found = {}
     for username, (name, seat, role) in PEOPLE.items():
         account = Account()
         set_password(account, PASSWORD, change=False)
+        account.password = CHEAP
         put(
             s,
             account,
