@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,9 @@ import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2.bccache import Bucket, BytecodeCache
 
 import config as settings
 from config import Config
-from jobs.board import Board
 from jobs.outbox import Worker
 from jobs.setup import migrate
 from models import registries
@@ -31,6 +30,7 @@ from models.scope import Scope, ScopedSession, everything
 from run import create_app
 from tests import ledger
 from tests.world import NOW, PASSWORD, World, build
+from views.app import connect
 
 ENGINES = ("sqlite", "postgresql")
 
@@ -196,31 +196,22 @@ class DeafQueue:
         self.given = list(outbox_ids)
 
 
-class Compiled(BytecodeCache):
-    """Templates as they were compiled for the first test that showed them; each test has an application of its own."""
-
-    def __init__(self) -> None:
-        self.held: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if bucket.key in self.held:
-            bucket.bytecode_from_string(self.held[bucket.key])
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self.held[bucket.key] = bucket.bytecode_to_string()
-
-
-COMPILED = Compiled()
+@cache
+def built() -> tuple[Flask, dict[str, Any]]:
+    """The application that the tests of this process share, and its settings: it takes longer to make than most tests
+    take. Everything else that it works with is connected anew for each test."""
+    config = settings.read({}, instance=Path(tempfile.mkdtemp()), database_url="sqlite://")
+    app: Flask = create_app(config)
+    return app, dict(app.config)
 
 
 @pytest.fixture
 def app(config: Config, database: Database, clock: Clock) -> Flask:
-    app: Flask = create_app(config, clock=clock, database=database)
-    app.extensions["yizhan_queue"] = DeafQueue()
-    app.extensions["yizhan_means"].board = Board()  # not in the storage of a queue
-    app.extensions["limiter"] = app.extensions.get("limiter")
+    app, kept = built()
+    app.config.clear()
+    app.config.update(kept)
+    connect(app, config, database, DeafQueue(), clock)  # so that the board is not in the storage of a queue either
     app.appbuilder.sm.limiter.enabled = False  # type: ignore[attr-defined]
-    app.jinja_env.bytecode_cache = COMPILED
     return app
 
 

@@ -81,17 +81,14 @@ class Json(DefaultJSONProvider):
 
 def build(config: Config, database: Database, queue: Any, clock: Callable[[], datetime]) -> Flask:
     app = Flask("yizhan", root_path=str(ROOT), template_folder="templates", static_folder="static")
-    app.config.update(flask_settings(config))
+    connect(app, config, database, queue, clock)
     if config.proxies:
         # Else every visitor behind the proxy would share one address, and one allowance of attempts to sign in.
         hops = config.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-    app.extensions["yizhan_queue"], app.extensions["yizhan_clock"] = queue, clock
-    # What long work needs, also where there is no worker to share it with.
-    app.extensions["yizhan_means"] = getattr(queue, "worker", None) or Means(database, config, clock)
     models = registries()
     checks.refuse_mistakes(models.values())
-    security.install(app, database)
+    security.install(app)
     oidc.install(app, config)
     app.after_request(entrance.remember_device)
     app.json = Json(app)
@@ -109,6 +106,16 @@ def build(config: Config, database: Database, queue: Any, clock: Callable[[], da
     for error in (HTTPException, Forbidden, CSRFError, OperationalError, Exception):
         app.register_error_handler(error, say_error)
     return app
+
+
+def connect(app: Flask, config: Config, database: Database, queue: Any, clock: Callable[[], datetime]) -> None:
+    """What *app* works with from now on: its settings, database, queue and clock."""
+    app.config.update(flask_settings(config))
+    app.extensions["yizhan_database"] = database
+    app.extensions["yizhan_queue"], app.extensions["yizhan_clock"] = queue, clock
+    # What long work needs, also where there is no worker to share it with.
+    app.extensions["yizhan_means"] = getattr(queue, "worker", None) or Means(database, config, clock)
+    app.extensions.pop("yizhan_calendar", None)  # kept by views/display.py
 
 
 def choose_locale() -> str:

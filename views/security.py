@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -93,10 +93,6 @@ def now() -> datetime:
         g.now = current_app.extensions["yizhan_clock"]()
     moment: datetime = g.now
     return moment
-
-
-def read_clock() -> datetime:
-    return datetime.now(UTC)
 
 
 def enter() -> Response | None:
@@ -281,9 +277,7 @@ def harden(response: Response) -> Response:
     return response
 
 
-def install(app: Flask, database_: Database) -> None:
-    app.extensions["yizhan_database"] = database_
-    app.extensions.setdefault("yizhan_clock", read_clock)
+def install(app: Flask) -> None:
     csrf.init_app(app)
     app.before_request(enter)
     app.teardown_request(leave)
