@@ -1,4 +1,5 @@
-"""After a holiday notice was loaded: the limits that run are reckoned anew, and whoever loaded it is told what moved.
+"""After the calendar changed, by a holiday notice that was loaded or by hand: the limits that run are reckoned anew,
+and whoever changed it is told what moved.
 
 Row by row it can be done twice without harm: a limit that is right already is left alone. The rows are done in batches,
 each in one transaction with how far it came and what moved, so that a worker killed anywhere loses and repeats nothing.
@@ -30,6 +31,10 @@ NOTHING = N_("“%(title)s” was loaded: %(days)d days of the calendar changed,
 SOME = N_(
     "“%(title)s” was loaded: %(days)d days of the calendar changed, %(moved)d running limits moved, in %(rows)d rows "
     "limits were reckoned anew."
+)
+BY_HAND = N_(
+    "%(days)d days of the calendar were changed by hand: %(moved)d running limits moved, in %(rows)d rows limits were "
+    "reckoned anew."
 )
 
 
@@ -85,15 +90,16 @@ def one(s: ScopedSession, row: Any, calendar: Calendar, data: dict[str, Any], no
 
 
 def tell(s: ScopedSession, todo: Outbox, now: datetime) -> None:
-    """The result, in the inbox of whoever loaded the notice; none where a command did."""
+    """The result, in the inbox of whoever changed the calendar; none where a command did, or one day by hand that
+    nothing depends on."""
     data = todo.data
-    if data.get("actor") is None:
+    if data.get("actor") is None or (data.get("by_hand") and not data.get("rows")):
         return
     moved_ones = data.get("limits", 0)
     params = {"title": data["title"], "days": data["changed"], "moved": moved_ones, "rows": data.get("rows", 0)}
     message = {
         "recipient_id": data["actor"],
-        "text": SOME if data.get("rows") else NOTHING,
+        "text": BY_HAND if data.get("by_hand") else SOME if data.get("rows") else NOTHING,
         "params": params,
         "subject_type": todo.subject_type,
         "subject_id": todo.subject_id,

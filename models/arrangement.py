@@ -10,15 +10,14 @@ from typing import Any
 from sqlalchemy import select
 
 from models.declare import Todo
+from models.limits import LIMITS
 from models.outbox import post
 from models.scope import ScopedSession
-from models.work_day import WorkDay, calendar_stamp
+from models.work_day import WorkDay, calendar_stamp, one_work_for_all
 from models.write import save
 from rules.arrangement import Change, Notice, arrange, changes
 from rules.calendar import Calendar, Day
 from rules.words import Problems
-
-LIMITS = "limits"
 
 
 @dataclass
@@ -82,11 +81,12 @@ def carry_out(session: ScopedSession, planned: Plan, now: datetime) -> Problems:
         return planned.problems
     days = [change.after.day for change in planned.changes]
     rows = {row.day: row for row in session.scalars(select(WorkDay).where(WorkDay.day.in_(days)))}
-    for change in planned.changes:
-        row = rows.setdefault(change.after.day, WorkDay())
-        problems = save(session, row, values(change.after), now=now, expected_version=row.version)
-        if problems.errors:
-            return problems
+    with one_work_for_all(session):
+        for change in planned.changes:
+            row = rows.setdefault(change.after.day, WorkDay())
+            problems = save(session, row, values(change.after), now=now, expected_version=row.version)
+            if problems.errors:
+                return problems
     stamp = session.scalar(select(calendar_stamp()))
     data: dict[str, Any] = {
         "title": planned.notice.title,

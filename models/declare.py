@@ -264,16 +264,17 @@ class Admin:
     registry, read by all who are granted it. audience: column that names a role whose people may read the row
     besides. follows: the reference whose department the row takes over. natural_key: the columns by which people
     and imports tell rows apart. check(row, now) yields Problems and is pure. derive(session, row, actor, now) fills
-    columns that nobody types; settle(session, row, now) those that need the row's id. reminders: what its handler
-    is told before a limit. letter(session, row, decided) is what the notices that its moves tell may say of the
-    row, as plain values (members of lists are said in Chinese). related: names of registries whose rows point here
-    or are about rows of here; each is a tab on the page of a row. inline: those of them that stand on its first
-    tab. desk: what stands on the workbench. badge: arguments of the list whose number of rows stands beside the
-    menu entry. file: column that holds a document. pages: pages about a row that are written by hand; overviews:
-    those about the whole registry, linked above its list. hides(model): which rows are the machinery's own.
-    control: fields that only a finished change request changes. intake(session, now, take_over=) places the rows of
-    a foreign list (models/intake.py). public: what everybody may read of it without signing in. add_label: what
-    making a row is called. weight: order within the menu group.
+    columns that nobody types; settle(session, row, now) those that need the row's id. after(session, row, changes,
+    now) does what follows from it. reminders: what its handler is told before a limit. letter(session, row,
+    decided) is what the notices that its moves tell may say of the row, as plain values (members of lists are said
+    in Chinese). related: names of registries whose rows point here or are about rows of here; each is a tab on the
+    page of a row. inline: those of them that stand on its first tab. desk: what stands on the workbench. badge:
+    arguments of the list whose number of rows stands beside the menu entry. file: column that holds a document.
+    pages: pages about a row that are written by hand; overviews: those about the whole registry, linked above its
+    list. hides(model): which rows are the machinery's own. control: fields that only a finished change request
+    changes. intake(session, now, take_over=) places the rows of a foreign list (models/intake.py). public: what
+    everybody may read of it without signing in. add_label: what making a row is called. weight: order within the
+    menu group.
     """
 
     name: str
@@ -297,6 +298,7 @@ class Admin:
     check: Callable[[Any, datetime], Iterable[Problem]] | None = None
     derive: Callable[..., Iterable[Problem] | None] | None = None
     settle: Callable[..., None] | None = None
+    after: Callable[..., None] | None = None
     reminders: tuple[Reminder, ...] = ()
     letter: Callable[..., Mapping[str, Any]] | None = None
     clocks: tuple[Clock, ...] = ()

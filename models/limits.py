@@ -24,6 +24,8 @@ from rules.calendar import Calendar
 from rules.deadlines import due_again, plain_lines
 from rules.words import N_
 
+# The kind of the work in the outbox.
+LIMITS = "limits"
 # What Events call it; no page offers it.
 RECKON = "reckon_limits"
 RECKONED = N_("Limits reckoned anew by the calendar")

@@ -115,11 +115,18 @@ def _together(session: ScopedSession, model: type[Any], changes: Sequence[Change
         if change.new or change.changes:
             told.append((change.row, EventKind.Created if change.new else EventKind.Edited, change.changes))
     session.flush()  # of what was settled
-    events = record_many(session, told, now)
-    if admin.reminders:
-        for (row, kind, _), event_id in zip(told, events, strict=True):
-            if kind is EventKind.Created:
-                remind(session, row, event_id, now)
+    _follow_up(session, admin, told, record_many(session, told, now), now)
+
+
+def _follow_up(session: ScopedSession, admin: Admin, told: Sequence[Any], events: Sequence[int], now: datetime) -> None:
+    """What comes of each (row, kind, changes): reminders of new ones, and what the declaration says."""
+    if not admin.reminders and admin.after is None:
+        return
+    for (row, kind, differing), event_id in zip(told, events, strict=True):
+        if kind is EventKind.Created:
+            remind(session, row, event_id, now)
+        if admin.after is not None:
+            admin.after(session, row, differing, now)
 
 
 def _number(rows: Sequence[Any], session: ScopedSession) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ScalarSelect, String, UniqueConstraint, cast, func, select
 from sqlalchemy.orm import Mapped, Session
 
 from models.base import Row, field
-from models.declare import READERS, Admin, Desk, Grant, Group, MenuGroup, Page, Reach, Remark, Role
+from models.declare import READERS, Admin, Desk, Grant, Group, MenuGroup, Page, Reach, Remark, Role, Todo
+from models.limits import LIMITS, candidates, running
+from models.outbox import Outbox, OutboxState, post
+from models.scope import ScopedSession
 from models.write import save
 from rules.calendar import Calendar, Day, covered_years, published_days
 from rules.deadlines import local_day
@@ -41,6 +46,62 @@ def missing_year(session: Session, now: datetime) -> Iterable[Remark]:
         yield Remark(message, {"year": today.year + 1}, LOADING)
 
 
+BY_HAND = N_("Days changed by hand")
+# In the session: whoever changes many days posts the work that follows from all of them.
+POSTS_ITSELF = "posts_limits_itself"
+
+
+@contextmanager
+def one_work_for_all(session: ScopedSession) -> Iterator[None]:
+    session.info[POSTS_ITSELF] = True
+    try:
+        yield
+    finally:
+        del session.info[POSTS_ITSELF]
+
+
+def limits_follow(session: ScopedSession, row: WorkDay, changes: Mapping[str, Any], now: datetime) -> None:
+    """Limits that run are reckoned anew when a day is entered, changed or removed, by whichever door.
+
+    Days that are changed before a worker comes to it are one piece of work.
+    """
+    if not changes.keys() & {"workday", "provisional"} or session.info.get(POSTS_ITSELF):
+        return
+    if session.scope.everything and not any(candidates(session, m, row.day, 0, 1) for m in _with_limits()):
+        return  # a command fills the calendar of an installation where nothing runs yet
+    day = row.day.isoformat()
+    moves = [day] if "workday" in changes else []
+    if (waiting := _waiting(session)) is not None:
+        data = waiting.data
+        waiting.data = {
+            **data,
+            "first": min(data["first"], day),
+            "changed": data["changed"] + 1,
+            "moving": sorted({*data["moving"], *moves}),
+            "actor": session.scope.actor,
+        }
+        return
+    told = {"title": BY_HAND, "by_hand": True, "year": row.day.year, "actor": session.scope.actor}
+    told |= {"first": day, "changed": 1, "moving": moves}
+    key = f"{LIMITS}:{row.day.year}:{session.scalar(select(calendar_stamp()))}"
+    todo = post(session, row, Todo(LIMITS, key, now, told))
+    session.flush()
+    session.info.setdefault("posted", []).append(todo.id)
+
+
+def _waiting(session: ScopedSession) -> Outbox | None:
+    """The work that no worker has begun."""
+    mine = (Outbox.kind == LIMITS) & (Outbox.state == OutboxState.Waiting) & (Outbox.attempts == 0)
+    found = session.scalars(select(Outbox).where(mine).order_by(Outbox.id).with_for_update(skip_locked=True))
+    return next((todo for todo in found if todo.data.get("by_hand") and "at" not in todo.data), None)
+
+
+def _with_limits() -> Iterator[type[Any]]:
+    from models import registries
+
+    return (model for model in registries().values() if running(model))
+
+
 LOADING = Page(N_("Load a holiday notice"), "WorkYear.load", "edit")
 
 WorkDay.__admin__ = Admin(
@@ -57,6 +118,7 @@ WorkDay.__admin__ = Admin(
     overviews=(Page(N_("Year view"), "WorkYear.now", "list"), LOADING),
     order="-day",
     natural_key=("day",),
+    after=limits_follow,
     groups=(Group(N_("Basics"), "day workday name source provisional"),),
     grants=(
         Grant(Role.Administrator, "list show add edit delete import export", Reach.all),

@@ -74,6 +74,8 @@ def save(
             session.flush()
             if new:
                 remind(session, row, told.id, now)
+            if admin.after is not None:
+                admin.after(session, row, changes, now)
         return found
 
     return attempt(session, row, change)
@@ -240,10 +242,13 @@ def remove(
     def change() -> Problems:
         if admin.life and not undone and getattr(row, admin.life.field) is not admin.life.initial:
             raise RuleError.one(None, "not_draft", N_("Only a row in its first state may be deleted."))
+        gone = {k: (v, None) for k, v in snapshot(row).items()}
         if hasattr(type(row), "version"):  # a draft is no record
-            record(session, row, EventKind.Deleted, now, changes={k: (v, None) for k, v in snapshot(row).items()})
+            record(session, row, EventKind.Deleted, now, changes=gone)
         session.delete(row)
         session.flush()
+        if admin.after is not None:
+            admin.after(session, row, gone, now)
         return Problems()
 
     found = attempt(session, row, change)

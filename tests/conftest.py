@@ -30,7 +30,7 @@ from models.scope import Scope, ScopedSession, everything
 from run import create_app
 from tests import ledger
 from tests.world import NOW, PASSWORD, World, build
-from views.app import connect
+from views.app import equip
 
 ENGINES = ("sqlite", "postgresql")
 
@@ -199,7 +199,7 @@ class DeafQueue:
 @cache
 def built() -> tuple[Flask, dict[str, Any]]:
     """The application that the tests of this process share, and its settings: it takes longer to make than most tests
-    take. Everything else that it works with is connected anew for each test."""
+    take. Everything else that it works with is given to it anew for each test."""
     config = settings.read({}, instance=Path(tempfile.mkdtemp()), database_url="sqlite://")
     app: Flask = create_app(config)
     return app, dict(app.config)
@@ -210,7 +210,7 @@ def app(config: Config, database: Database, clock: Clock) -> Flask:
     app, kept = built()
     app.config.clear()
     app.config.update(kept)
-    connect(app, config, database, DeafQueue(), clock)  # so that the board is not in the storage of a queue either
+    equip(app, config, database, DeafQueue(), clock)  # so that the board is not in the storage of a queue either
     app.appbuilder.sm.limiter.enabled = False  # type: ignore[attr-defined]
     return app
 

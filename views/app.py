@@ -81,7 +81,7 @@ class Json(DefaultJSONProvider):
 
 def build(config: Config, database: Database, queue: Any, clock: Callable[[], datetime]) -> Flask:
     app = Flask("yizhan", root_path=str(ROOT), template_folder="templates", static_folder="static")
-    connect(app, config, database, queue, clock)
+    equip(app, config, database, queue, clock)
     if config.proxies:
         # Else every visitor behind the proxy would share one address, and one allowance of attempts to sign in.
         hops = config.proxies
@@ -108,7 +108,7 @@ def build(config: Config, database: Database, queue: Any, clock: Callable[[], da
     return app
 
 
-def connect(app: Flask, config: Config, database: Database, queue: Any, clock: Callable[[], datetime]) -> None:
+def equip(app: Flask, config: Config, database: Database, queue: Any, clock: Callable[[], datetime]) -> None:
     """What *app* works with from now on: its settings, database, queue and clock."""
     app.config.update(flask_settings(config))
     app.extensions["yizhan_database"] = database

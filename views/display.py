@@ -15,14 +15,13 @@ from flask_babel import format_date, format_datetime, get_translations
 import notices
 from forms.convert import BadValue, Spec, parse, parse_many, specs, to_json
 from models import registries
-from models.arrangement import LIMITS
 from models.base import personal_fields
 from models.batch import IMPORTS
 from models.declare import REACHES, VERBS, Admin, Reach, Role
 from models.draft import Draft
 from models.event import REVEAL, masked
 from models.letter import Letter
-from models.limits import RECKON, RECKONED
+from models.limits import LIMITS, RECKON, RECKONED
 from models.outbox import Outbox
 from models.role import AccessRole
 from models.search import also
@@ -297,7 +296,7 @@ def titles(spec: Spec) -> Mapping[str, str]:
         letters = {f"letter.{k.name}": k.title for k in notices.kinds().values()}
         names = {r.name for model in registries().values() for r in model.__admin__.reminders}
         reminders = {f"remind.{name}": N_("Reminder") for name in names}
-        work = {"effect": N_("Effect of a change"), LIMITS: N_("Limits after a holiday notice"), **IMPORTS}
+        work = {"effect": N_("Effect of a change"), LIMITS: N_("Limits after a change of the calendar"), **IMPORTS}
         return {**work, **letters, **reminders, **{f"settle.{name}": N_("End of a reminder") for name in names}}
     return {}
 

@@ -17,8 +17,8 @@ from sqlalchemy import select
 from forms.convert import UNSTORABLE
 from forms.texts import text_of
 from models import registries
-from models.arrangement import LIMITS, Plan, carry_out, plan
-from models.limits import Moved, candidates, differing, moved, running
+from models.arrangement import Plan, carry_out, plan
+from models.limits import LIMITS, Moved, candidates, differing, moved, running
 from models.outbox import Outbox
 from models.work_day import WorkDay
 from rules.calendar import Calendar, Day

@@ -8,18 +8,20 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from forms.importing import run
 from jobs import limits
 from jobs.outbox import Worker
 from models.arrangement import carry_out, plan
 from models.case import OPENING, Case
 from models.database import Database
 from models.event import Event, broken_links
-from models.limits import RECKON
+from models.limits import LIMITS, RECKON
 from models.message import Message
 from models.outbox import Outbox, OutboxState
 from models.scope import everything
 from models.work_day import WorkDay
 from models.workflow import move
+from models.write import remove, save
 from rules.deadlines import SHANGHAI
 from rules.notice import read
 from tests.conftest import Clock
@@ -264,3 +266,85 @@ def test_the_calendar_is_firm_for_the_whole_year(database: Database, world: Worl
         rows = s.scalars(select(WorkDay).where(year)).all()
         assert len(rows) == 365
         assert {(row.source, row.provisional) for row in rows} == {(TITLE, False)}
+
+
+# --- days changed by hand --------------------------------------------------------------------------------------------
+
+SUBMITTED = date(2027, 2, 9)  # a working day before the limit of the case that waits
+
+
+def by_hand(database: Database, world: World, *, day: date = SUBMITTED, now: datetime = BEFORE, **values: Any) -> None:
+    """The administrator enters a day or changes it, on its page."""
+    with database.session(world.scope("admin"), write=True) as s:
+        row = s.scalars(select(WorkDay).where(WorkDay.day == day)).one_or_none() or WorkDay()
+        given = {"day": day, "source": "泉城市人民政府通告", **values} if row.id is None else values
+        assert not save(s, row, given, now=now, expected_version=row.version).errors
+
+
+def works(database: Database) -> list[Outbox]:
+    with database.session(everything("test")) as s:
+        return [*s.scalars(select(Outbox).where(Outbox.kind == LIMITS).order_by(Outbox.id))]
+
+
+def test_a_day_changed_by_hand_moves_limits(
+    database: Database, world: World, worker: Worker, cases: dict[str, int]
+) -> None:
+    """Entered, put right again, and taken away: each time the limits say what the calendar says."""
+    pk, admin = cases["waits"], world.account("admin")
+    assert case(database, pk).notice_due == date(2027, 2, 12)
+    by_hand(database, world, workday=False, name="临时放假")
+    worker.run_due()
+    assert case(database, pk).notice_due == date(2027, 2, 15)
+    assert events(database, pk)[0].actor_id == admin
+    with database.session(everything("test")) as s:
+        told = s.scalars(select(Message).where(Message.recipient_id == admin)).one()
+        assert (told.text, told.params["days"]) == (limits.BY_HAND, 1)
+        assert told.params["moved"] == len(works(database)[0].data["moved"]) >= 1
+    by_hand(database, world, workday=True)
+    worker.run_due()
+    assert case(database, pk).notice_due == date(2027, 2, 12)
+    by_hand(database, world, workday=False)
+    worker.run_due()
+    with database.session(world.scope("admin"), write=True) as s:
+        row = s.scalars(select(WorkDay).where(WorkDay.day == SUBMITTED)).one()
+        assert not remove(s, row, now=BEFORE, expected_version=row.version).errors
+    worker.run_due()
+    assert case(database, pk).notice_due == date(2027, 2, 12)
+    assert len(works(database)) == 4
+    assert {todo.state for todo in works(database)} == {OutboxState.Done}
+
+
+def test_many_days_are_one_piece_of_work(
+    database: Database, world: World, worker: Worker, cases: dict[str, int]
+) -> None:
+    """By an import as well; and what has been begun takes nothing in any more."""
+    text = "day,workday,source\n2027-02-08,0,通告\n2027-02-09,0,通告\n"
+    with database.session(world.scope("admin"), write=True) as s:
+        run(s, text.encode(), registry="work-days", most=10, now=BEFORE)
+    by_hand(database, world, day=date(2027, 2, 5), workday=False)
+    (todo,) = works(database)
+    assert (todo.data["first"], todo.data["changed"]) == ("2027-02-05", 3)
+    assert todo.data["moving"] == ["2027-02-05", "2027-02-08", "2027-02-09"]
+    with database.session(everything("test"), write=True) as s:
+        s.get_one(Outbox, todo.id).data = {**todo.data, "at": ["cases", 10**6]}
+    by_hand(database, world, day=date(2027, 2, 10), workday=False)
+    assert [one.data["first"] for one in works(database)] == ["2027-02-05", "2027-02-10"]
+
+
+def test_what_changes_no_day_moves_nothing(
+    database: Database, world: World, worker: Worker, cases: dict[str, int]
+) -> None:
+    by_hand(database, world, workday=True, name="开放日")
+    worker.run_due()
+    assert case(database, cases["waits"]).notice_due == date(2027, 2, 12)
+    count = len(works(database))
+    by_hand(database, world, name="别的名称")
+    assert len(works(database)) == count
+    load(database, notice(2027), world.account("admin"), BEFORE)  # posts its own work, and one alone
+    assert len(works(database)) == count + 1
+
+
+def test_a_command_that_fills_the_calendar_leaves_no_work(database: Database) -> None:
+    with database.session(everything("test"), write=True) as s:
+        assert not save(s, WorkDay(), {"day": SUBMITTED, "workday": False, "source": "x"}, now=BEFORE).errors
+    assert works(database) == []
