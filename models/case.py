@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, relationship
 from models.account import Account
 from models.base import Moment, Row, field, ref
 from models.catalogue_item import ItemType
+from models.constraints import check_constraint
 from models.counter import next_number
 from models.declare import Admin, Block, Clock, Desk, Figure, Grant, Group, MenuGroup, Reach, Reminder, Role
 from models.department import Department
@@ -19,7 +20,6 @@ from models.item import Item, ItemState
 from models.profile import lookup
 from models.scope import session_of
 from models.work_day import load_calendar
-from models.write import check_constraint
 from rules.deadlines import SHANGHAI, due, local_day, plain_lines, warn_day
 from rules.identifiers import REASONS, check_resident, check_uscc, mask_identifier
 from rules.lifecycle import Lifecycle, Move

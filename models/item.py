@@ -25,6 +25,7 @@ from models.catalogue_item import (
     needs_set_up,
 )
 from models.change import DEVOLVE, PROPOSE, proposals
+from models.constraints import check_constraint
 from models.declare import (
     Action,
     Admin,
@@ -44,7 +45,7 @@ from models.department import Department
 from models.legal_basis import LegalBasis
 from models.region import Region, RegionLevel
 from models.scope import ScopedSession
-from models.write import check_constraint, save
+from models.write import save
 from rules.drift import FIVE, differing
 from rules.identifiers import REASONS, check_basic_code, check_implementation_code
 from rules.lifecycle import Given, Lifecycle, Move

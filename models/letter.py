@@ -14,9 +14,9 @@ from sqlalchemy import BigInteger, Index, LargeBinary, String, Text, UniqueConst
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Moment, Row, field, ref
+from models.constraints import check_constraint
 from models.declare import Admin, Grant, Group, MenuGroup, Reach, Role
 from models.department import Department
-from models.write import check_constraint
 from rules.lifecycle import Lifecycle, Move
 from rules.words import N_, LabelEnum
 

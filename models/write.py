@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -10,7 +9,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Column, Index, String, UniqueConstraint, inspect, select
+from sqlalchemy import Column, String, inspect, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapper, RelationshipProperty
 from sqlalchemy.orm.attributes import flag_modified
@@ -18,6 +17,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from models.base import Info, Row, info_of
+from models.constraints import STALE, constraint_problem, duplicate, uniques
 from models.declare import Admin, Reach, Todo
 from models.event import EventKind, record
 from models.outbox import post, reminder_key
@@ -204,7 +204,7 @@ def _twins(session: ScopedSession, row: Any, before: Mapping[str, Any], found: P
             continue
         others = select(model.id).where(*(getattr(model, n) == v for n, v in values.items()))
         if session.scalar(others.where(model.id != row.id) if row.id else others) is not None:
-            yield _duplicate(names)
+            yield duplicate(names)
 
 
 def stays_in_reach(session: ScopedSession, row: Any, verb: str, before: Mapping[str, Any]) -> None:
@@ -281,12 +281,9 @@ def attempt(session: ScopedSession, row: Any, change: Callable[[], Problems]) ->
     except RuleError as error:
         return error.problems
     except IntegrityError as error:
-        return Problems([_constraint_problem(row, error)])
+        return Problems([constraint_problem(row, error)])
     except StaleDataError:
         return Problems([STALE])
-
-
-STALE = Problem(None, "stale", N_("Somebody else changed this row meanwhile. Look at the new state and try again."))
 
 
 def _stale(row: Any, expected: int | None, *, everything: bool) -> Problems:
@@ -463,43 +460,3 @@ def target_of(model: type[Any], name: str) -> type[Any] | None:
         relation = inspect(model).relationships.get(name.removesuffix("_id"))
         _targets[key] = relation.mapper.class_ if relation is not None else None
     return _targets[key]
-
-
-def uniques(model: type[Any]) -> list[UniqueConstraint | Index]:
-    """Everything that keeps two rows of *model* from having the same values."""
-    constraints = [c for c in model.__table__.constraints if isinstance(c, UniqueConstraint)]
-    return [*constraints, *(index for index in model.__table__.indexes if index.unique)]
-
-
-def _constraint_problem(row: Any, error: IntegrityError) -> Problem:
-    """Which named constraint broke, in words. An unknown one is our mistake and goes on as it is."""
-    table = type(row).__table__
-    text = str(error.orig)
-    name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
-    failed = re.search(r"UNIQUE constraint failed: (.+)", text)
-    if name == "uq_event_subject_type_subject_id_seq" or "event.seq" in text:
-        return STALE  # somebody else told about this row at the same moment, so changed it
-    if failed or name:
-        hit = {c.strip().partition(".")[2] for c in failed.group(1).split(",")} if failed else set()
-        for constraint in uniques(type(row)):
-            if constraint.name == name or (hit and {c.name for c in constraint.columns} == hit):
-                return _duplicate([c.name for c in constraint.columns])
-    checked = re.search(r"CHECK constraint failed: (\w+)", text)
-    for constraint in table.constraints:
-        wanted = name or (checked.group(1) if checked else None)
-        if isinstance(constraint, CheckConstraint) and str(constraint.name) == wanted:
-            told = constraint.info or {}
-            message = told.get("message", N_("These values do not go together (%(rule)s)."))
-            return Problem(told.get("field"), "constraint", message, {"rule": str(constraint.name)})
-    if "FOREIGN KEY" in text.upper():
-        return Problem(None, "in_use", N_("Other rows refer to this one, so it stays."))
-    raise error
-
-
-def _duplicate(names: list[str]) -> Problem:
-    return Problem(names[-1], "duplicate", N_("There is already a row with this value."), {"fields": names})
-
-
-def check_constraint(sql: str, name: str, message: str, field: str | None = None) -> CheckConstraint:
-    """A named CHECK that can say in words what it demands."""
-    return CheckConstraint(sql, name=name, info={"message": message, "field": field})

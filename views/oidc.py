@@ -10,10 +10,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from authlib.common.errors import AuthlibBaseError
-from authlib.integrations.flask_client import OAuth
 from flask import Flask, abort, current_app, request, session, url_for
-from joserfc.errors import JoseError
 from requests import RequestException
 
 from config import Config
@@ -33,6 +30,8 @@ class Told:
 def install(app: Flask, config: Config) -> None:
     if not config.oidc_issuer:
         return
+    from authlib.integrations.flask_client import OAuth  # 10 MB for those who have a provider
+
     oauth = OAuth(app)
     oauth.register(
         "unified",
@@ -67,6 +66,9 @@ def leave(target: str) -> Any:
 
 def come_back() -> Told:
     """Authlib compares state and nonce, fetches the token with the verifier, checks signature, issuer and audience."""
+    from authlib.common.errors import AuthlibBaseError
+    from joserfc.errors import JoseError
+
     client = _client()
     try:
         told = client.authorize_access_token()

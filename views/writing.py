@@ -18,10 +18,11 @@ from forms.masks import half_masked, is_mask, mask
 from models import draft
 from models.base import personal_fields
 from models.change import Change, save_and_propose
+from models.constraints import uniques
 from models.declare import Action, Reach
 from models.scope import Forbidden
 from models.workflow import act, move
-from models.write import not_open, remove, save, uniques
+from models.write import not_open, remove, save
 from rules.lifecycle import Move, unanswered, wrong_state
 from rules.words import N_, Problem, Problems, Told
 from views import blocks, display

@@ -18,6 +18,7 @@ from models import registries
 from models.account import Account
 from models.base import Base, Info, Moment, field
 from models.case import CaseState
+from models.constraints import check_constraint
 from models.declare import (
     Action,
     Admin,
@@ -34,7 +35,6 @@ from models.declare import (
     Role,
 )
 from models.department import Department
-from models.write import check_constraint
 from rules.lifecycle import Lifecycle, Move
 from rules.words import LabelEnum
 from translations import catalog

@@ -9,10 +9,10 @@ from sqlalchemy import LargeBinary, inspect
 
 from models import registries
 from models.account import Account
+from models.constraints import uniques
 from models.declare import Admin, Role
 from models.department import Department
 from models.tree import is_tree
-from models.write import uniques
 from views.blocks import flat, pointing_to
 from views.checks.base import Declared, Mistake, known_specs, repeated
 
