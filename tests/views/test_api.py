@@ -144,7 +144,7 @@ def test_a_row_from_birth_to_deletion(rest: Callable[[str], Client], world: Worl
     assert manager("POST", "/items/", {**sent, "name": "又一个"}).status_code == 409
     assert problems(manager("POST", "/items/", {**sent, "name": "又一个"})) == {"local_code": "duplicate"}
     assert [r["id"] for r in manager("GET", "/items/?q=新事项").get_json()["rows"]] == [pk]
-    assert manager("GET", f"/items/{pk}").get_json()["actions"] == ["publish", "propose_set_up"]
+    assert manager("GET", f"/items/{pk}").get_json()["actions"] == ["propose_set_up"]
     changed = manager("PUT", f"/items/{pk}", {"version": row["version"], "promise_days": 2})
     assert changed.status_code == 200
     assert changed.get_json()["row"]["promise_days"] == 2
