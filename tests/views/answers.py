@@ -37,7 +37,7 @@ def blotted(body: str, pk: int = NOBODYS_ID) -> str:
     """*body* without CSRF tokens and numbers of forms, and without the ids under comparison (small ones only where an
     address has them)."""
     body = re.sub(r'(name="csrf-token" content|name="(csrf_token|form)" value)="[^"]+"', r"\1", body)
-    body = re.sub(rf"(/|%2F|%3D|[?&;]\w+=){pk}(?!\d)", r"\1#", body)
+    body = re.sub(rf"(/|%2F|%3D|[?&;]\w+=){pk}(?!\w)", r"\1#", body)
     return re.sub(rf"{FIRST_ID // 10_000}\d{{4}}|{NOBODYS_ID}", "#", body)
 
 
