@@ -294,7 +294,7 @@ ODD: list[Any] = [
 ]  # fmt: skip
 
 
-SHORT = [None, "x", "\x00", True, 2**31, [], "9999-12-31T23:59:59-12:00"]
+SHORT = [None, "\x00", 2**31, "9999-12-31T23:59:59-12:00"]  # by itself, in every field; all others in all at once
 
 
 def test_any_value_for_any_field(rest: Callable[[str], Client], world: World) -> None:

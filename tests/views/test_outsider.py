@@ -32,7 +32,7 @@ from tests.views.house import (
     send,
 )
 from tests.views.pages import first_cells
-from tests.views.proofs import EVERYBODY, STRANGERS, badges, counting
+from tests.views.proofs import EVERYBODY, FIVE_KINDS, STRANGERS, badges, counting
 from tests.world import PEOPLE
 
 # The house is built once for each engine; with several workers it would be built by each of them.
@@ -144,10 +144,11 @@ def unchanged(house: House) -> Iterator[None]:
     assert house.dump() == before
 
 
-# Everybody on one engine; on the other owner, colleague, superior, outsider and who has not signed in.
-FIVE_KINDS = ("clerk", "colleague", "manager", "outsider", "anonymous")
+# Everybody on one engine, the five kinds of people on the other; two strangers there, one here.
 EACH = [*(("sqlite", person) for person in EVERYBODY), *(("postgresql", person) for person in FIVE_KINDS)]
+STRANGE = [*(("sqlite", person) for person in STRANGERS), ("postgresql", "outsider")]
 everybody = pytest.mark.parametrize(("house", "person"), EACH, indirect=["house"], scope="module")
+strangers = pytest.mark.parametrize(("house", "person"), STRANGE, indirect=["house"], scope="module")
 
 
 def assert_nothing(wrong: proofs.Findings) -> None:
@@ -180,17 +181,17 @@ def test_the_owner_does_see_it(house: House) -> None:
 # --- side doors ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("person", STRANGERS)
+@strangers
 def test_filters_searches_sorts_and_fields_tell_nothing(house: House, person: str) -> None:
     assert_nothing(proofs.lists(house, person, pages=person == "outsider"))
 
 
-@pytest.mark.parametrize("person", STRANGERS)
+@strangers
 def test_a_foreign_id_in_a_filter_is_as_unknown_as_any(house: House, person: str) -> None:
     assert_nothing(proofs.ids_in_filters(house, person))
 
 
-@pytest.mark.parametrize("person", STRANGERS)
+@strangers
 def test_searches_and_pickers_find_nothing_foreign(house: House, person: str) -> None:
     assert_nothing(proofs.search(house, person) + proofs.pickers(house, person))
 
@@ -226,6 +227,7 @@ def test_what_i_did_last_is_mine(house: House) -> None:
     assert done("colleague") == set()
 
 
+@pytest.mark.parametrize("house", ["sqlite"], indirect=True, scope="module")
 def test_every_link_leads_to_what_one_may_see(house: House) -> None:
     """From page to page as the outsider, as far as links lead: nothing foreign, and none that is refused."""
     browser = house.browsers["outsider"]
@@ -250,7 +252,7 @@ def test_every_link_leads_to_what_one_may_see(house: House) -> None:
     assert {link.split("/")[1] for link in seen} >= {*house.views, "account", "saved-views", "drafts", "tokens"}
 
 
-@pytest.mark.parametrize("person", STRANGERS)
+@strangers
 def test_related_lists_hold_only_ones_own(house: House, person: str) -> None:
     assert_nothing(proofs.related(house, person))
 
@@ -264,7 +266,7 @@ def test_related_lists_do_hold_ones_own(house: House) -> None:
     assert first_cells(clerk.text(f"/catalogue/{item['catalogue_item_id']}?tab=items"))
 
 
-@pytest.mark.parametrize("person", STRANGERS)
+@strangers
 def test_references_to_foreign_rows_are_as_unknown_as_any(house: House, person: str) -> None:
     assert_nothing(proofs.references(house, person))
 

@@ -59,7 +59,10 @@ def requests(house: House) -> Iterator[Knock]:
 
 
 # Who sees the owner's case: who does not is driven over every route by tests/views/test_outsider.py.
-@pytest.mark.parametrize("person", ["clerk", "approver", "manager", "auditor"])
+LOOKING = [*(("sqlite", person) for person in ("clerk", "approver", "manager", "auditor")), ("postgresql", "clerk")]
+
+
+@pytest.mark.parametrize(("house", "person"), LOOKING, indirect=["house"], scope="module")
 def test_only_the_answer_to_a_look_says_a_number(house: House, person: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     wrong, looks = [], 0
