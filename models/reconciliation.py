@@ -15,7 +15,7 @@ from rules.words import N_
 
 
 class Reconciliation(Row):
-    system: Mapped[str] = field(N_("System"), String(100), editable="never")
+    system: Mapped[str] = field(N_("Other system"), String(100), editable="never")
     file_name: Mapped[str] = field(N_("File"), String(200), editable="never")
     by_code: Mapped[int] = field(N_("In both, by code"), editable="never", default=0)
     by_name: Mapped[int] = field(N_("In both, by name"), editable="never", default=0)
