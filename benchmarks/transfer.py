@@ -65,7 +65,7 @@ def rows(count: int, departments: list[str], bases: list[str]) -> Iterator[list[
     types, level = [*ItemType], say("zh", ExerciseLevel.County.label)
     for n in range(count):
         kind = types[n % len(types)]
-        code = f"00{kind.value}{n:08d}"
+        code = f"00{kind.value}{5_000_000 + n:08d}"  # none that the catalogue has
         seat, basis = departments[n % len(departments)], bases[n * 7 % len(bases)]
         yield [f"新办事项{n:06d}号许可", seat, say("zh", kind.label), level, code, f"NEW-{n:06d}", basis, 20]
 
@@ -183,7 +183,7 @@ def main() -> None:
         exported(database)
         client = sign_in(create_app(config, clock=lambda: NOW, database=database), "bench", data.PASSWORD)
         before, size = held(), 0
-        with client.get("/items/export?format=csv&all=1", buffered=False) as answer:
+        with client.get("/items/export?format=csv&fields=all", buffered=False) as answer:
             for piece in answer.response:
                 size += len(piece)
         print(f"page: {size / 1e6:.1f} MB streamed; web process held {before} MB before, {held()} MB after")

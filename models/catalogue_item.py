@@ -17,6 +17,7 @@ from models.change import PROPOSE, proposals
 from models.declare import READERS, Admin, Control, Grant, Group, MenuGroup, Public, Reach, Role
 from models.department import Department
 from models.legal_basis import LegalBasis
+from models.many import among
 from models.scope import ScopedSession, session_of
 from models.write import save
 from rules.deadlines import local_day
@@ -144,12 +145,17 @@ def listed_power(session: Any, row: Any, entries: type[CatalogueItem]) -> Iterat
     """已经列入行政权力清单的事项暂不梳理 (A17): a public service should not stand in the list of powers as well."""
     if row.item_type is not ItemType.PublicService or not row.name or row.id is not None:
         return
-    power = select(entries.id, entries.name, entries.basic_code).where(
-        entries.name == row.name,
-        entries.item_type != ItemType.PublicService,
-        entries.state == CatalogueState.InForce,
+    powers = select(entries.id, entries.name, entries.basic_code).where(
+        entries.item_type != ItemType.PublicService, entries.state == CatalogueState.InForce
     )
-    if (found := session.execute(power.limit(1)).first()) is not None:
+    found = among(
+        session,
+        "powers",
+        row.name,
+        lambda: session.execute(powers.where(entries.name == row.name).limit(1)).first(),
+        lambda: {power.name: power for power in session.execute(powers)},
+    )
+    if found is not None:
         message = N_("This name stands in the list of administrative powers already: %(name)s (%(code)s).")
         told = {"name": found.name, "code": found.basic_code}
         yield Problem("name", "listed_power", message, told, warning=True, about=("catalogue", found.id))

@@ -43,6 +43,7 @@ from models.declare import (
 )
 from models.department import Department
 from models.legal_basis import LegalBasis
+from models.many import among
 from models.region import Region, RegionLevel
 from models.scope import ScopedSession
 from models.write import save
@@ -218,8 +219,14 @@ IN_FORCE = CatalogueItem.state == CatalogueState.InForce
 
 def _entry(session: Any, basic_code: str | None) -> Any:
     """(id, name) of the entry in force of that code, if there is one."""
-    known = select(CatalogueItem.id, CatalogueItem.name).where(CatalogueItem.basic_code == basic_code, IN_FORCE)
-    return session.execute(known).first()
+    known = select(CatalogueItem.id, CatalogueItem.name, CatalogueItem.basic_code).where(IN_FORCE)
+    return among(
+        session,
+        "entries",
+        basic_code,
+        lambda: session.execute(known.where(CatalogueItem.basic_code == basic_code)).first(),
+        lambda: {row.basic_code: row for row in session.execute(known)},
+    )
 
 
 def touched(row: Any, name: str) -> bool:

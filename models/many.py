@@ -7,7 +7,7 @@ back and goes through ``write.save`` row by row: so nobody needs to know beforeh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -60,20 +60,38 @@ class _OneByOne(Exception):
     """Together it cannot be done."""
 
 
+LOOKED_UP = "looked_up"  # in the session
+
+
 def save_many(session: ScopedSession, model: type[Any], changes: Sequence[Change], *, now: datetime) -> None:
     """Save all *changes* of rows of *model* that the rules let pass, in the caller's transaction.
 
     Nothing else may wait to be flushed. The outcome stands in each change.
     """
     session.info["kept"] = []
+    session.info[LOOKED_UP] = {}
     try:
         with door(session), session.begin_nested():
             _together(session, model, changes, now)
     except (_OneByOne, IntegrityError, StaleDataError):
+        session.info.pop(LOOKED_UP)  # from now on each row is written before the next is looked at
         for change in changes:
             _alone(session, model, change, now)
     finally:
         del session.info["kept"]
+        session.info.pop(LOOKED_UP, None)
+
+
+def among(
+    session: Session, name: str, key: Any, one: Callable[[], Any], every: Callable[[], Mapping[Any, Any]]
+) -> Any | None:
+    """What stands under *key*, if anything: asked for by itself (*one*), or where many rows are judged before any of
+    them is written, looked up among all (*every*), which are read once. name: what is looked up there."""
+    if (looked_up := session.info.get(LOOKED_UP)) is None:
+        return one()
+    if name not in looked_up:
+        looked_up[name] = every()
+    return looked_up[name].get(key)
 
 
 def _together(session: ScopedSession, model: type[Any], changes: Sequence[Change], now: datetime) -> None:

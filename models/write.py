@@ -331,8 +331,8 @@ def many(model: type[Any]) -> Mapping[str, RelationshipProperty[Any]]:
 
 def snapshot(row: Any) -> dict[str, Any]:
     """The declared values of *row*, but for its stamps, which every change would list."""
-    names = [n for n in columns(type(row)) if n not in STAMPS]
-    values = {n: getattr(row, n) for n in names}
+    held = row.__dict__  # what is loaded is read past the ORM: many rows of many columns pass here
+    values = {n: held[n] if n in held else getattr(row, n) for n in columns(type(row)) if n not in STAMPS}
     values.update({n: sorted(o.id for o in getattr(row, n)) for n in many(type(row))})
     return values
 
@@ -407,7 +407,7 @@ def assign(session: ScopedSession, row: Any, values: Mapping[str, Any], found: P
 def fill_defaults(row: Any) -> None:
     """Defaults that the INSERT would fill in are there for the rules already."""
     for name, (column, _) in columns(type(row)).items():
-        if isinstance(column.default, ScalarElementColumnDefault) and getattr(row, name) is None:
+        if row.__dict__.get(name) is None and isinstance(column.default, ScalarElementColumnDefault):
             setattr(row, name, column.default.arg)
 
 
@@ -420,8 +420,9 @@ def column_problems(
     """
     found, underived = Problems(), Problems()
     new, skipped = inspect(row).transient, {p.field for p in unread or ()}
+    held = row.__dict__
     for name, (column, info) in ((n, known) for n, known in columns(type(row)).items() if n not in skipped):
-        value = getattr(row, name)
+        value = held[name] if name in held else getattr(row, name)
         if value is None or value == "":
             filled = new and (column.default is not None or column.server_default is not None)
             if not column.nullable and not filled and name not in STAMPS:
