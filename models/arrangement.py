@@ -9,11 +9,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from models.declare import Todo
-from models.limits import LIMITS
-from models.outbox import post
 from models.scope import ScopedSession
-from models.work_day import WorkDay, calendar_stamp, one_work_for_all
+from models.work_day import WorkDay, calendar_stamp, one_work_for_all, reckon_later
 from models.write import save
 from rules.arrangement import Change, Notice, arrange, changes
 from rules.calendar import Calendar, Day
@@ -73,10 +70,7 @@ def settled_elsewhere(change: Change, notice: Notice) -> bool:
 
 
 def carry_out(session: ScopedSession, planned: Plan, now: datetime) -> Problems:
-    """Write the days that change, and post the reckoning of limits. Nothing to change: nothing is posted.
-
-    The work's key names the state of the calendar that it follows, so that each loading has one of its own.
-    """
+    """Write the days that change, and post the reckoning of limits. Nothing to change: nothing is posted."""
     if planned.problems.errors or not planned.changes:
         return planned.problems
     days = [change.after.day for change in planned.changes]
@@ -87,7 +81,6 @@ def carry_out(session: ScopedSession, planned: Plan, now: datetime) -> Problems:
             problems = save(session, row, values(change.after), now=now, expected_version=row.version)
             if problems.errors:
                 return problems
-    stamp = session.scalar(select(calendar_stamp()))
     data: dict[str, Any] = {
         "title": planned.notice.title,
         "year": planned.notice.year,
@@ -96,9 +89,7 @@ def carry_out(session: ScopedSession, planned: Plan, now: datetime) -> Problems:
         "changed": len(days),
         "moving": [day.isoformat() for day in (c.after.day for c in planned.moving)],
     }
-    todo = post(session, rows[days[0]], Todo(LIMITS, f"{LIMITS}:{planned.notice.year}:{stamp}", now, data))
-    session.flush()
-    session.info.setdefault("posted", []).append(todo.id)
+    reckon_later(session, rows[days[0]], data, now)
     return planned.problems
 
 

@@ -83,7 +83,15 @@ def limits_follow(session: ScopedSession, row: WorkDay, changes: Mapping[str, An
         return
     told = {"title": BY_HAND, "by_hand": True, "year": row.day.year, "actor": session.scope.actor}
     told |= {"first": day, "changed": 1, "moving": moves}
-    key = f"{LIMITS}:{row.day.year}:{session.scalar(select(calendar_stamp()))}"
+    reckon_later(session, row, told, now)
+
+
+def reckon_later(session: ScopedSession, row: WorkDay, told: Mapping[str, Any], now: datetime) -> None:
+    """Post the reckoning of limits after a change about *row*. told: what it needs to know, ``year`` among it.
+
+    The work's key names the state of the calendar that it follows, so that each change has one of its own.
+    """
+    key = f"{LIMITS}:{told['year']}:{session.scalar(select(calendar_stamp()))}"
     todo = post(session, row, Todo(LIMITS, key, now, told))
     session.flush()
     session.info.setdefault("posted", []).append(todo.id)

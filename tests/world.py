@@ -15,7 +15,7 @@ from werkzeug.security import generate_password_hash
 
 from models import registries
 from models.access import person_scope, sync
-from models.account import Account, set_password
+from models.account import Account
 from models.case import ApplicantKind, Case, Channel
 from models.catalogue_item import CatalogueItem, CatalogueState, ExerciseLevel, ItemType
 from models.database import Database
@@ -126,8 +126,7 @@ def _people(s: ScopedSession, department: dict[str, Department]) -> dict[str, in
     found = {}
     for username, (name, seat, role) in PEOPLE.items():
         account = Account()
-        set_password(account, PASSWORD, change=False)
-        account.password = CHEAP
+        account.password, account.must_change_password = CHEAP, False
         put(
             s,
             account,

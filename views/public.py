@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from flask import abort, redirect, render_template, request, url_for
+from flask import abort, redirect, request, url_for
 from flask_appbuilder import BaseView, expose
 from sqlalchemy import select
 
-from forms.convert import LARGEST_ID, specs
 from models import registries
 from models.declare import Admin
 from models.scope import ScopedSession, outside
 from views import blocks, display
 from views.filters import Filter
 from views.listing import by_id, listing, with_references
+from views.registry import PK, Pages
 from views.security import database, now
 
 MOST_CHOICES = 500
@@ -32,19 +32,15 @@ class Public(BaseView):
     @expose("/")
     def index(self) -> Any:
         """The first of what is open."""
-        first = next((a for a in open_ones()), None) or abort(404)
-        return redirect(url_for(f"public-{first.name}.list"))
+        every = open_ones() or abort(404)
+        return redirect(url_for(f"public-{every[0].name}.list"))
 
 
 def open_ones() -> list[Admin]:
     return [m.__admin__.outside for m in registries().values() if m.__admin__.public is not None]
 
 
-class PublicPages(BaseView):
-    model: ClassVar[type[Any]]
-    admin: ClassVar[Admin]
-    default_view = "list"
-
+class PublicPages(Pages):
     @expose("/")
     def list(self) -> str:
         """What is open to everybody, searched and narrowed by its open fields."""
@@ -62,7 +58,7 @@ class PublicPages(BaseView):
                 others=open_ones(),
             )
 
-    @expose(f"/<int(max={LARGEST_ID}):pk>")
+    @expose(f"/{PK}")
     def show(self, pk: int) -> str:
         with database().session(outside()) as s:
             statement = with_references(by_id(self.model, pk), self.model, self.admin.field_names)
@@ -70,11 +66,6 @@ class PublicPages(BaseView):
             parts = [(group.title, blocks.facts(row, group.names)) for group in self.admin.groups]
             said = [(title, [(spec, c) for spec, c in facts if c.text or c.lines]) for title, facts in parts]
             return self.page("public_show.html", row=row, groups=[(title, facts) for title, facts in said if facts])
-
-    def page(self, template: str, **context: Any) -> str:
-        return render_template(
-            template, admin=self.admin, model=self.model, specs=specs(self.model), endpoint=self.endpoint, **context
-        )
 
 
 def choices(s: ScopedSession, asked: Filter) -> list[tuple[str, str]]:

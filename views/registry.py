@@ -21,11 +21,20 @@ from views.security import commit, db, local_path
 PK = f"<int(max={LARGEST_ID}):pk>"
 
 
-class Registry(BaseView):
+class Pages(BaseView):
+    """Of one registry, whoever reads them."""
+
     model: ClassVar[type[Any]]
     admin: ClassVar[Admin]
     default_view = "list"
 
+    def page(self, template: str, **context: Any) -> str:
+        return render_template(
+            template, admin=self.admin, model=self.model, specs=specs(self.model), endpoint=self.endpoint, **context
+        )
+
+
+class Registry(Pages):
     def row(self, pk: int, fields: Sequence[str] = ()) -> Any:
         """The row, or 404: what lies out of reach cannot be told from what does not exist."""
         return self.row_or_none(pk, fields) or abort(404)
@@ -40,11 +49,6 @@ class Registry(BaseView):
         if not g.scope.covers(verb, row):
             abort(403)
         return row
-
-    def page(self, template: str, **context: Any) -> str:
-        return render_template(
-            template, admin=self.admin, model=self.model, specs=specs(self.model), endpoint=self.endpoint, **context
-        )
 
     def layouts(self) -> tuple[list[SavedView], SavedView | None, SavedView | None]:
         """(views that may be chosen here, the one that the address names, the one that says which columns)."""
