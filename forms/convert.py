@@ -17,7 +17,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Date, DateTime, Integer, Strin
 from sqlalchemy import Enum as SaEnum
 
 from models.base import Info, Moment
-from models.write import columns, many, target_of
+from models.columns import columns, many, target_of
 from rules.deadlines import SHANGHAI
 from rules.normalise import clean
 from rules.words import N_, LabelEnum, Problem

@@ -16,9 +16,9 @@ from forms.cells import Value, exported, headings, shown
 from forms.convert import Spec, specs
 from forms.references import References
 from forms.sheets import Column
+from models.columns import STAMPS
 from models.declare import Admin
 from models.scope import ScopedSession
-from models.write import STAMPS
 from translations.speech import say
 
 # Rows that are held at once.

@@ -13,10 +13,10 @@ from sqlalchemy import String, inspect, not_, select
 
 from forms.cells import understood
 from forms.convert import BadValue, Spec, specs
+from models.columns import columns
 from models.constraints import uniques
 from models.declare import Admin
 from models.scope import ScopedSession
-from models.write import columns
 from rules.normalise import clean
 from rules.words import N_, Told
 from translations.catalog import LOCALES

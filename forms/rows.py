@@ -18,15 +18,16 @@ from forms.references import References, called, label_name
 from forms.tables import SURPLUS
 from forms.taking_over import surplus
 from models.change import propose
+from models.columns import many
 from models.declare import Admin
 from models.event import plain
 from models.many import FORBIDDEN, Change, save_many
 from models.scope import Forbidden, ScopedSession
-from models.write import many, parted
+from models.write import parted
 from rules.normalise import without_pinyin
 from rules.words import N_, Problem, Problems, RuleError
 
-SIZE = 500
+SIZE = 1_000
 Key = tuple[Any, ...]
 Line = tuple[int, Mapping[str, str]]
 

@@ -10,16 +10,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import inspect
-
 from forms.cells import understood
 from forms.convert import BadValue, specs
 from forms.outcomes import Outcome, OutcomeKind
 from forms.tables import SURPLUS, ColumnMapping
 from models.change import propose
+from models.columns import is_new, snapshot
 from models.event import plain
 from models.scope import Forbidden, ScopedSession
-from models.write import only_controlled, parted, save, snapshot
+from models.write import only_controlled, parted, save
 from rules.words import N_, Problem, Problems, RuleError
 
 
@@ -46,7 +45,7 @@ def taken_over(
             if problems:
                 raise RuleError(problems)
             row, values, noticed = intake.place(raw, values, line)
-            new = inspect(row).transient
+            new = is_new(row)
             before = {} if new else snapshot(row)
             expected = None if new else row.version
             found = save(session, row, values, now=now, expected_version=expected, also=intake.also)

@@ -177,7 +177,12 @@ def info_of(column: Any) -> Info | None:
     return found
 
 
+_personal: dict[type[Any], tuple[str, ...]] = {}
+
+
 def personal_fields(model: type[Any]) -> tuple[str, ...]:
-    """The columns of *model* that are declared personal, in declared order."""
-    told = [(prop.key, info_of(prop.columns[0])) for prop in inspect(model).column_attrs]
-    return tuple(name for name, info in told if info is not None and info.personal)
+    """The columns of *model* that are declared personal, in declared order; found out once."""
+    if model not in _personal:
+        told = [(prop.key, info_of(prop.columns[0])) for prop in inspect(model).column_attrs]
+        _personal[model] = tuple(name for name, info in told if info is not None and info.personal)
+    return _personal[model]

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, Text, UniqueConstraint, inspect, select
+from sqlalchemy import ColumnElement, String, Text, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, relationship
 
 from models.base import Row, field, ref
 from models.change import PROPOSE, proposals
+from models.columns import is_new
 from models.declare import READERS, Admin, Control, Grant, Group, MenuGroup, Public, Reach, Role
 from models.department import Department
 from models.legal_basis import LegalBasis
@@ -131,9 +132,9 @@ class CatalogueItem(Row):
 
     @staticmethod
     def derive(session: Any, row: Any, actor: int | None, now: datetime) -> Iterable[Problem]:
-        if inspect(row).transient and row.department_id is None:
+        if is_new(row) and row.department_id is None:
             row.department_id = session.scope.department
-        return listed_power(session, row, CatalogueItem)
+        return listed_power(session, row)
 
 
 def class_problems(row: Any) -> Iterator[Problem]:
@@ -141,19 +142,21 @@ def class_problems(row: Any) -> Iterator[Problem]:
         yield Problem("service_class", "no_public_service", N_("Only a public service has such a class."))
 
 
-def listed_power(session: Any, row: Any, entries: type[CatalogueItem]) -> Iterator[Problem]:
+POWERS = select(CatalogueItem.id, CatalogueItem.name, CatalogueItem.basic_code).where(
+    CatalogueItem.item_type != ItemType.PublicService, CatalogueItem.state == CatalogueState.InForce
+)
+
+
+def listed_power(session: Any, row: Any) -> Iterator[Problem]:
     """已经列入行政权力清单的事项暂不梳理 (A17): a public service should not stand in the list of powers as well."""
     if row.item_type is not ItemType.PublicService or not row.name or row.id is not None:
         return
-    powers = select(entries.id, entries.name, entries.basic_code).where(
-        entries.item_type != ItemType.PublicService, entries.state == CatalogueState.InForce
-    )
     found = among(
         session,
         "powers",
         row.name,
-        lambda: session.execute(powers.where(entries.name == row.name).limit(1)).first(),
-        lambda: {power.name: power for power in session.execute(powers)},
+        lambda: session.execute(POWERS.where(CatalogueItem.name == row.name).limit(1)).first(),
+        lambda: {power.name: power for power in session.execute(POWERS)},
     )
     if found is not None:
         message = N_("This name stands in the list of administrative powers already: %(name)s (%(code)s).")

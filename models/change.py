@@ -17,12 +17,13 @@ from sqlalchemy.orm import Mapped, relationship
 import models
 from models.account import Account
 from models.base import Moment, Row, field, ref
+from models.columns import snapshot
 from models.constraints import check_constraint
 from models.declare import Action, Admin, Desk, Figure, Grant, Group, MenuGroup, Reach, Reminder, Role
 from models.department import Department
 from models.event import department_of, plain
 from models.scope import UNSCOPED, ScopedSession, session_of
-from models.write import save, snapshot
+from models.write import save
 from rules.deadlines import begin_of, local_day
 from rules.lifecycle import Given, Lifecycle, Move
 from rules.words import N_, LabelEnum, Problem, Problems, RuleError, Told

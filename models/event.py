@@ -136,8 +136,13 @@ VERB_OF = {
 }
 
 
+PLAIN = frozenset({str, int, bool})
+
+
 def plain(value: Any) -> Any:
     """A column's value as JSON holds it."""
+    if value is None or type(value) in PLAIN:
+        return value
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, date | datetime):

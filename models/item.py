@@ -25,6 +25,7 @@ from models.catalogue_item import (
     needs_set_up,
 )
 from models.change import DEVOLVE, PROPOSE, proposals
+from models.columns import is_new
 from models.constraints import check_constraint
 from models.declare import (
     Action,
@@ -173,7 +174,7 @@ class Item(Row):
             seat = session.get(Department, row.department_id)
             row.region_id = seat.region_id if seat is not None else None
         yield from _claim(session, row)
-        yield from listed_power(session, row, CatalogueItem)
+        yield from listed_power(session, row)
         row.gaps = [n for n in (*FIVE_ATTRIBUTES, "national_code") if getattr(row, n) is None]
         row.gap_count = len(row.gaps)
 
@@ -194,13 +195,13 @@ def _claim(session: Any, row: Any) -> Iterator[Problem]:
     """及时认领或创建 (A02): a claimed item takes name, type, code and basis from the catalogue and does not change
     them; one that is created must not stand there already."""
     if row.catalogue_item_id is None:
-        if inspect(row).transient and row.origin is Origin.Ours and row.basic_code:
+        if is_new(row) and row.origin is Origin.Ours and row.basic_code:
             yield from _to_be_claimed(session, row)
         return
     claimed = session.get(CatalogueItem, row.catalogue_item_id)
     if claimed is None:
         return
-    fresh = inspect(row).transient or touched(row, "catalogue_item_id")
+    fresh = is_new(row) or touched(row, "catalogue_item_id")
     if fresh and claimed.state is not CatalogueState.InForce:
         message = N_("Only an entry in force can be claimed; this one is “%(state)s”.")
         yield Problem("catalogue_item_id", "not_in_force", message, {"state": claimed.state.label})
@@ -214,18 +215,19 @@ def _claim(session: Any, row: Any) -> Iterator[Problem]:
     row.level = row.level or claimed.level
 
 
-IN_FORCE = CatalogueItem.state == CatalogueState.InForce
+ENTRIES = select(CatalogueItem.id, CatalogueItem.name, CatalogueItem.basic_code).where(
+    CatalogueItem.state == CatalogueState.InForce
+)
 
 
 def _entry(session: Any, basic_code: str | None) -> Any:
     """(id, name) of the entry in force of that code, if there is one."""
-    known = select(CatalogueItem.id, CatalogueItem.name, CatalogueItem.basic_code).where(IN_FORCE)
     return among(
         session,
         "entries",
         basic_code,
-        lambda: session.execute(known.where(CatalogueItem.basic_code == basic_code)).first(),
-        lambda: {row.basic_code: row for row in session.execute(known)},
+        lambda: session.execute(ENTRIES.where(CatalogueItem.basic_code == basic_code)).first(),
+        lambda: {row.basic_code: row for row in session.execute(ENTRIES)},
     )
 
 

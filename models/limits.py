@@ -14,12 +14,12 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from models.base import info_of
+from models.columns import columns
 from models.declare import Action, Admin, Clock
 from models.event import called
 from models.outbox import Outbox, OutboxState, reminder_key
 from models.scope import ScopedSession
 from models.workflow import act
-from models.write import columns
 from rules.calendar import Calendar
 from rules.deadlines import due_again, plain_lines
 from rules.words import N_

@@ -18,11 +18,12 @@ from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 from sqlalchemy.orm.exc import StaleDataError
 
 from models.base import Table
+from models.columns import differences, snapshot
 from models.database import next_ids
 from models.declare import Admin
 from models.event import EventKind, record_many
 from models.scope import Forbidden, ScopedSession, door
-from models.write import Further, differences, judge, mark, only_controlled, remind, save, shut, snapshot
+from models.write import Further, judge, mark, only_controlled, remind, save, shut
 from rules.words import N_, Problem, Problems, RuleError
 
 FORBIDDEN = Problem(None, "forbidden", N_("This row lies outside your department and those below it."))

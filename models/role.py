@@ -17,8 +17,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.account import FabRole
 from models.base import Row, field
+from models.columns import columns, target_of
 from models.declare import READING, RIGHTS, VERBS, Admin, Grant, Group, MenuGroup, Page, Reach, Role
-from models.write import columns, target_of
 from rules.lifecycle import Lifecycle, Move
 from rules.words import N_, LabelEnum, Problem, Told
 

@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import select
 
 from models.base import Row
+from models.columns import column_problems, differences, snapshot
 from models.declare import Action, Admin, Todo
 from models.event import REVEAL, EventKind, looked_lately, record
 from models.outbox import Outbox, OutboxState, post, reminder_key
 from models.scope import ScopedSession
-from models.write import _stale, assign, attempt, column_problems, differences, snapshot, stamp, stays_in_reach
+from models.write import _stale, assign, attempt, stamp, stays_in_reach
 from rules.lifecycle import Move, unanswered
 from rules.words import N_, Problem, Problems, RuleError, Told
 

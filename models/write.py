@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from decimal import Decimal
-from enum import Enum
 from typing import Any
 
-from sqlalchemy import Column, String, inspect, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapper, RelationshipProperty
 from sqlalchemy.orm.attributes import flag_modified
 from sqlalchemy.orm.exc import StaleDataError
-from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
-from models.base import Info, Row, info_of
+from models.base import Info, Row
+from models.columns import begin, column_problems, columns, differences, fill_defaults, is_new, many, snapshot
 from models.constraints import STALE, constraint_problem, duplicate, uniques
 from models.declare import Admin, Reach, Todo
 from models.event import EventKind, record
@@ -52,7 +49,7 @@ def save(
     Raises Forbidden when the scope does not reach the row as it stands.
     """
     admin: Admin = type(row).__admin__
-    new = inspect(row).transient
+    new = is_new(row)
     unread = Problems(noticed)
     if closed := shut(session, row, expected_version, granted=granted):
         return unread or closed if closed[0].code == "stale" else Problems([*unread, *closed])
@@ -87,7 +84,7 @@ def shut(session: ScopedSession, row: Any, expected_version: int | None, *, gran
     granted: as for :func:`save`.
     """
     admin: Admin = type(row).__admin__
-    if inspect(row).transient:
+    if is_new(row):
         if not granted and not session.scope.may(admin.name, "add"):
             raise Forbidden("add", admin.name)
         return Problems()
@@ -116,8 +113,10 @@ def judge(
     wrong; *row* then holds what was refused, and the caller undoes it.
     """
     admin: Admin = type(row).__admin__
-    new = inspect(row).transient
+    new = is_new(row)
     verb = "add" if new else "edit"
+    if new:
+        begin(row)
     found = Problems([*(noticed or ()), *_not_writable(session, row, values, new, also)])
     held = () if new else [n for n in admin.controlled(row) if n not in also]  # as it stands before
     before = snapshot(row)
@@ -148,7 +147,7 @@ def mark(session: ScopedSession, row: Any, now: datetime) -> None:
     """Who and when, and into the session: what is left before the row is sent to the database."""
     if isinstance(row, Row):
         stamp(session, row, now)
-    elif not inspect(row).transient:
+    elif not is_new(row):
         flag_modified(row, next(iter(columns(type(row)))))  # a change of relations alone is a new version too
     session.add(row)
 
@@ -199,7 +198,7 @@ def _twins(session: ScopedSession, row: Any, before: Mapping[str, Any], found: P
         names = [c.name for c in constraint.columns]
         values = {n: getattr(row, n) for n in names if n in known}
         typed = any(known[n][1].editable != "never" for n in values)
-        changed = inspect(row).transient or any(before[n] != v for n, v in values.items())
+        changed = is_new(row) or any(before[n] != v for n, v in values.items())
         if len(values) < len(names) or None in values.values() or told & {*names} or not (typed and changed):
             continue
         others = select(model.id).where(*(getattr(model, n) == v for n, v in values.items()))
@@ -294,72 +293,25 @@ def _stale(row: Any, expected: int | None, *, everything: bool) -> Problems:
 
 
 def stamp(session: ScopedSession, row: Row, now: datetime) -> None:
-    if inspect(row).transient:
+    if is_new(row):
         row.created_at, row.created_by_id = now, session.scope.actor
     row.changed_at, row.changed_by_id = now, session.scope.actor
-
-
-_columns: dict[type[Any], Mapping[str, tuple[Column[Any], Info]]] = {}
-_many: dict[type[Any], Mapping[str, RelationshipProperty[Any]]] = {}
-
-
-def columns(model: type[Any]) -> Mapping[str, tuple[Column[Any], Info]]:
-    """Declared columns by attribute name, in declared order; found out once."""
-    if model not in _columns:
-        _columns[model] = _declared(model)
-    return _columns[model]
-
-
-def _declared(model: type[Any]) -> dict[str, tuple[Column[Any], Info]]:
-    mapper: Mapper[Any] = inspect(model)
-    found = {}
-    for prop in mapper.column_attrs:
-        column = prop.columns[0]
-        info = info_of(column)
-        if info is not None and isinstance(column, Column):
-            found[prop.key] = (column, info)
-    return found
-
-
-def many(model: type[Any]) -> Mapping[str, RelationshipProperty[Any]]:
-    """Many-to-many relations that a declaration shows as a list of choices; found out once."""
-    if model not in _many:
-        found: Mapper[Any] = inspect(model)
-        _many[model] = {r.key: r for r in found.relationships if r.secondary is not None and r.info.get("field")}
-    return _many[model]
-
-
-def snapshot(row: Any) -> dict[str, Any]:
-    """The declared values of *row*, but for its stamps, which every change would list."""
-    held = row.__dict__  # what is loaded is read past the ORM: many rows of many columns pass here
-    values = {n: held[n] if n in held else getattr(row, n) for n in columns(type(row)) if n not in STAMPS}
-    values.update({n: sorted(o.id for o in getattr(row, n)) for n in many(type(row))})
-    return values
-
-
-STAMPS = frozenset({"created_at", "created_by_id", "changed_at", "changed_by_id", "version"})
-
-
-def differences(before: Mapping[str, Any], after: Mapping[str, Any], *, new: bool) -> dict[str, tuple[Any, Any]]:
-    if new:
-        return {n: (None, v) for n, v in after.items() if v not in (None, [], {})}
-    return {n: (before[n], v) for n, v in after.items() if before[n] != v}
 
 
 def _not_writable(
     session: ScopedSession, row: Any, values: Mapping[str, Any], new: bool, also: Collection[str]
 ) -> Problems:
     """Only what is declared and open for people may be given; jobs and commands may set the rest as well."""
-    found = Problems()
-    known = {n: info for n, (_, info) in columns(type(row)).items()}
-    known |= {n: r.info["field"] for n, r in many(type(row)).items()}
+    found, everything = Problems(), session.scope.everything
+    known, relations = columns(type(row)), many(type(row))
     for name, value in values.items():
-        info = known.get(name)
-        if info is None:
+        if name not in known and name not in relations:
             found.append(Problem(name, "unknown_field", N_("There is no such field.")))
-        elif session.scope.everything or name in also or info.editable == "always" or (info.editable == "new" and new):
             continue
-        elif new or getattr(row, name) != value:
+        info: Info = known[name][1] if name in known else relations[name].info["field"]
+        if everything or name in also or info.editable == "always" or (info.editable == "new" and new):
+            continue
+        if new or getattr(row, name) != value:
             found.append(Problem(name, "read_only", N_("This field cannot be changed.")))
     return found
 
@@ -389,7 +341,7 @@ def _under_control(row: Any, names: Collection[str], before: Mapping[str, Any], 
 
 
 def assign(session: ScopedSession, row: Any, values: Mapping[str, Any], found: Problems) -> None:
-    relations, new = many(type(row)), inspect(row).transient
+    relations, new = many(type(row)), is_new(row)
     for name, given in values.items():
         value = None if given == "" else given  # before any rule asks whether something is there
         if name not in relations:
@@ -402,62 +354,3 @@ def assign(session: ScopedSession, row: Any, values: Mapping[str, Any], found: P
             found.append(Problem(name, "not_found", N_("There is no such row, or you may not see it.")))
         if {o.id for o in getattr(row, name)} != {o.id for o in rows}:
             setattr(row, name, rows)
-
-
-def fill_defaults(row: Any) -> None:
-    """Defaults that the INSERT would fill in are there for the rules already."""
-    for name, (column, _) in columns(type(row)).items():
-        if row.__dict__.get(name) is None and isinstance(column.default, ScalarElementColumnDefault):
-            setattr(row, name, column.default.arg)
-
-
-def column_problems(
-    session: ScopedSession, row: Any, before: Mapping[str, Any], unread: Problems | None = None
-) -> Problems:
-    """What the columns themselves demand: presence, length, bounds, a member of the list, a reference in reach.
-
-    unread: of these fields what was typed could not be read, so that is all there is to say of them.
-    """
-    found, underived = Problems(), Problems()
-    new, skipped = inspect(row).transient, {p.field for p in unread or ()}
-    held = row.__dict__
-    for name, (column, info) in ((n, known) for n, known in columns(type(row)).items() if n not in skipped):
-        value = held[name] if name in held else getattr(row, name)
-        if value is None or value == "":
-            filled = new and (column.default is not None or column.server_default is not None)
-            if not column.nullable and not filled and name not in STAMPS:
-                missing = Problem(name, "required", N_("Please fill in this field."))
-                (underived if info.editable == "never" else found).append(missing)
-            elif value == "":
-                setattr(row, name, None)
-            continue
-        if isinstance(column.type, String) and isinstance(value, str) and not isinstance(value, Enum):
-            longest = column.type.length
-            if longest and len(value) > longest:
-                message = N_("At most %(longest)d characters; these are %(length)d.")
-                found.append(Problem(name, "too_long", message, {"longest": longest, "length": len(value)}))
-            if any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in value):
-                found.append(Problem(name, "characters", N_("This text holds a character that cannot be stored.")))
-        if isinstance(value, int | Decimal) and not isinstance(value, bool):
-            if info.minimum is not None and value < info.minimum:
-                found.append(Problem(name, "too_small", N_("At least %(bound)s."), {"bound": info.minimum}))
-            if info.maximum is not None and value > info.maximum:
-                found.append(Problem(name, "too_large", N_("At most %(bound)s."), {"bound": info.maximum}))
-        if column.foreign_keys and value != before.get(name):
-            target = target_of(type(row), name)
-            if target is not None and session.get(target, value) is None:
-                found.append(Problem(name, "not_found", N_("There is no such row, or you may not see it.")))
-    # What rules fill in is missing only because of what people left out, unless nothing else is wrong.
-    return found or (Problems() if unread else underived)
-
-
-_targets: dict[tuple[type[Any], str], type[Any] | None] = {}
-
-
-def target_of(model: type[Any], name: str) -> type[Any] | None:
-    """The model that the foreign key *name* points to, through the relation called like it without ``_id``."""
-    key = (model, name)
-    if key not in _targets:
-        relation = inspect(model).relationships.get(name.removesuffix("_id"))
-        _targets[key] = relation.mapper.class_ if relation is not None else None
-    return _targets[key]

@@ -18,9 +18,9 @@ from werkzeug.routing import Rule
 
 from forms.convert import specs
 from models import registries
+from models.columns import columns, many
 from models.declare import Admin, Role
 from models.token import HANDS_OFF
-from models.write import columns, many
 from tests.world import NOW
 from views import describe
 from views.listing import sortable

@@ -16,10 +16,10 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from forms.convert import specs, stored
 from models.account import Account
+from models.columns import STAMPS
 from models.event import Event, EventKind
 from models.scope import UNSCOPED
 from models.tree import is_tree
-from models.write import STAMPS
 from rules.deadlines import begin_of
 from views import display
 from views.security import db

@@ -15,6 +15,8 @@ from sqlalchemy import func, select
 from models.account import Account
 from models.case import ApplicantKind, Case, CaseState, Channel
 from models.catalogue_item import ExerciseLevel, ItemType
+from models.columns import columns
+from models.columns import many as many_of
 from models.database import Database
 from models.department import Department, DepartmentKind
 from models.event import Event, EventKind, broken_links
@@ -27,8 +29,7 @@ from models.scope import Forbidden, ScopedSession, ScopeError, everything
 from models.tree import RELOCATE
 from models.work_day import WorkDay
 from models.workflow import act, move
-from models.write import columns, remove, save
-from models.write import many as many_of
+from models.write import remove, save
 from rules.words import Problems
 from tests.world import COMPANY, NOW, RESIDENT, World, put, receive
 

@@ -10,8 +10,8 @@ from inspect import getattr_static
 from typing import Any
 
 from forms.convert import Spec, UnknownType, kind_of, specs
+from models.columns import columns
 from models.declare import Action, Admin
-from models.write import columns
 from rules.lifecycle import Lifecycle, Move
 
 PLAIN_WORD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
