@@ -1,5 +1,5 @@
 """After the calendar changed, by a holiday notice that was loaded or by hand: the limits that run are reckoned anew,
-and whoever changed it is told what moved.
+and whoever changed it is told what moved, as is everybody who has such a row in hand.
 
 Row by row it can be done twice without harm: a limit that is right already is left alone. The rows are done in batches,
 each in one transaction with how far it came and what moved, so that a worker killed anywhere loses and repeats nothing.
@@ -7,19 +7,21 @@ each in one transaction with how far it came and what moved, so that a worker ki
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
 from jobs.means import Means
 from models import registries
 from models.arrangement import whole_calendar
-from models.limits import candidates, differing, moved, reckon, running
+from models.delegation import deputies
+from models.limits import Moved, candidates, differing, moved, reckon, running
 from models.message import Message, MessageState
 from models.outbox import Outbox, OutboxState, close
 from models.scope import ScopedSession, everything
 from models.write import save
 from rules.calendar import Calendar
-from rules.words import N_
+from rules.words import N_, Told
 
 BATCH = 100
 # So many batches are done in one go; then the work is put back, so that no claim outlives its lease.
@@ -31,6 +33,10 @@ NOTHING = N_("“%(title)s” was loaded: %(days)d days of the calendar changed,
 SOME = N_(
     "“%(title)s” was loaded: %(days)d days of the calendar changed, %(moved)d running limits moved, in %(rows)d rows "
     "limits were reckoned anew."
+)
+OURS_ONE = N_("The calendar changed: “%(clock)s” of %(row)s is now %(new)s, no longer %(old)s.")
+OURS = N_(
+    "The calendar changed: in %(rows)d rows that you have in hand %(moved)d limits moved, those of %(row)s among them."
 )
 BY_HAND = N_(
     "%(days)d days of the calendar were changed by hand: %(moved)d running limits moved, in %(rows)d rows limits were "
@@ -60,7 +66,9 @@ def reckon_limits(means: Means, outbox_id: int, now: datetime) -> None:
 
 def batch(s: ScopedSession, todo: Outbox, now: datetime) -> bool:
     """Reckon the next rows; False when there are no more."""
-    data = {**todo.data, "moved": [*todo.data.get("moved", ())]}  # changed in place it would not be stored
+    # Changed in place it would not be stored.
+    hands = {person: {**told} for person, told in todo.data.get("hands", {}).items()}
+    data = {**todo.data, "moved": [*todo.data.get("moved", ())], "hands": hands}
     names = [name for name, model in registries().items() if running(model)]
     at = data.get("at") or [names[0] if names else "", 0]
     calendar = whole_calendar(s)
@@ -87,26 +95,57 @@ def one(s: ScopedSession, row: Any, calendar: Calendar, data: dict[str, Any], no
     data["limits"] = data.get("limits", 0) + len(dates)
     some = dates[: MOST_TOLD - len(data["moved"])]
     data["moved"].extend([m.registry, m.row, m.label, m.clock, m.old.isoformat(), m.new.isoformat()] for m in some)
+    if dates:
+        for person in in_hand(row):
+            _hand_over(data["hands"], person, dates)
+
+
+def in_hand(row: Any) -> set[int]:
+    """Who is reminded of the limits of *row*, and so must know that they moved."""
+    told = {getattr(row, reminder.to) for reminder in type(row).__admin__.reminders}
+    return {person for person in told if person is not None}
+
+
+def _hand_over(hands: dict[str, Any], person: int, dates: Sequence[Moved]) -> None:
+    """Count the row for that person; JSON knows keys of text alone."""
+    first = dates[0]
+    says = {"row": first.label, "clock": first.clock, "old": first.old.isoformat(), "new": first.new.isoformat()}
+    begun = {"subject": [first.registry, first.row], "says": says, "rows": 0, "moved": 0}
+    mine = hands.setdefault(str(person), begun)
+    mine["rows"] += 1
+    mine["moved"] += len(dates)
 
 
 def tell(s: ScopedSession, todo: Outbox, now: datetime) -> None:
     """The result, in the inbox of whoever changed the calendar; none where a command did, or one day by hand that
-    nothing depends on."""
+    nothing depends on. And in the inboxes of those who have the rows in hand, and of who stands in for them."""
     data = todo.data
+    for person, mine in data.get("hands", {}).items():
+        says = mine["says"]
+        several = Told(OURS, {"row": says["row"], "rows": mine["rows"], "moved": mine["moved"]})
+        told = Told(OURS_ONE, says) if mine["moved"] == 1 else several
+        for reader in (int(person), *deputies(s, int(person), now)):
+            send(s, f"{todo.key}:{todo.id}:{person}:{reader}", reader, told, mine["subject"], now)
     if data.get("actor") is None or (data.get("by_hand") and not data.get("rows")):
         return
-    moved_ones = data.get("limits", 0)
-    params = {"title": data["title"], "days": data["changed"], "moved": moved_ones, "rows": data.get("rows", 0)}
+    text = BY_HAND if data.get("by_hand") else SOME if data.get("rows") else NOTHING
+    params = {"title": data["title"], "days": data["changed"], "moved": data.get("limits", 0)}
+    told = Told(text, params | {"rows": data.get("rows", 0)})
+    send(s, f"{todo.key}:{todo.id}", data["actor"], told, (todo.subject_type, todo.subject_id), now)
+
+
+def send(s: ScopedSession, key: str, reader: int, told: Told, subject: Sequence[Any], now: datetime) -> None:
+    """subject: (registry, id) of the row that the message leads to."""
     message = {
-        "recipient_id": data["actor"],
-        "text": BY_HAND if data.get("by_hand") else SOME if data.get("rows") else NOTHING,
-        "params": params,
-        "subject_type": todo.subject_type,
-        "subject_id": todo.subject_id,
+        "recipient_id": reader,
+        "text": told.message,
+        "params": dict(told.params),
+        "subject_type": subject[0],
+        "subject_id": subject[1],
         "state": MessageState.Unread,
         "sent_at": now,
-        "key": f"{todo.key}:{todo.id}",
+        "key": key,
     }
     problems = save(s, Message(), message, now=now)
     if any(p.code != "duplicate" for p in problems.errors):
-        raise RuntimeError(f"message about {todo.key}: {problems}")
+        raise RuntimeError(f"message {key}: {problems}")

@@ -28,6 +28,7 @@ STATUS = {"no_such_action": 404, "stale": 409, "duplicate": 409, "in_use": 409, 
 # Where the rules of every registry stand, besides its own file.
 SHARED = (
     "models.write",
+    "models.columns",
     "models.constraints",
     "models.workflow",
     "rules.lifecycle",

@@ -14,6 +14,7 @@ from jobs.outbox import Worker
 from models.arrangement import carry_out, plan
 from models.case import OPENING, Case
 from models.database import Database
+from models.delegation import Delegation
 from models.event import Event, broken_links
 from models.limits import LIMITS, RECKON
 from models.message import Message
@@ -115,6 +116,52 @@ def test_whoever_loaded_it_is_told(database: Database, world: World, worker: Wor
         assert {pk for _, pk, _ in moved} == {cases["waits"], cases["accepted"]}
 
 
+def told(database: Database, person: int) -> list[Message]:
+    """What that person's inbox says of moved limits."""
+    with database.session(everything("test")) as s:
+        mine = (Message.recipient_id == person) & Message.key.startswith(f"{LIMITS}:")
+        return [*s.scalars(select(Message).where(mine).order_by(Message.id))]
+
+
+def test_who_has_the_rows_in_hand_is_told_once(
+    database: Database, world: World, worker: Worker, cases: dict[str, int]
+) -> None:
+    """Both cases and all three limits in one message; whoever loaded it has one of their own."""
+    load(database, notice(2027), world.account("admin"), BEFORE)
+    worker.run_due()
+    [message] = told(database, world.account("clerk"))
+    waits = case(database, cases["waits"])
+    assert (message.subject_type, message.subject_id) == ("cases", waits.id)
+    assert (message.text, message.params) == (limits.OURS, {"row": waits.number, "rows": 2, "moved": 3})
+    assert told(database, world.account("colleague")) == []
+
+
+def test_one_moved_limit_is_told_with_its_dates(database: Database, world: World, worker: Worker, clock: Clock) -> None:
+    clock.moment = BEFORE
+    with database.session(everything("test", world.account("clerk")), write=True) as s:
+        number = receive(s, world.item("公共场所卫生许可鲤"), now=BEFORE).number
+    load(database, notice(2027), None, BEFORE)
+    worker.run_due()
+    [message] = told(database, world.account("clerk"))
+    dates = {"old": "2027-02-12", "new": "2027-02-17"}
+    assert (message.text, message.params) == (
+        limits.OURS_ONE,
+        {"row": number, "clock": "Accept or refuse by", **dates},
+    )
+
+
+def test_who_stands_in_is_told_as_well(
+    database: Database, world: World, worker: Worker, clock: Clock, cases: dict[str, int]
+) -> None:
+    with database.session(everything("test"), write=True) as s:
+        people = {"owner_id": world.account("clerk"), "deputy_id": world.account("colleague")}
+        days = {"from_day": BEFORE.date(), "until_day": BEFORE.date()}
+        assert not save(s, Delegation(), {**people, **days}, now=BEFORE).errors
+    load(database, notice(2027), world.account("admin"), BEFORE)
+    worker.run_due()
+    assert len(told(database, world.account("clerk"))) == len(told(database, world.account("colleague"))) == 1
+
+
 def test_loading_it_again_changes_nothing(
     database: Database, world: World, worker: Worker, cases: dict[str, int]
 ) -> None:
@@ -160,7 +207,7 @@ def test_a_reminder_that_was_sent_is_not_sent_again(
     clock.moment = datetime(2027, 2, 20, 2, 0, tzinfo=UTC)
     worker.run_due()
     with database.session(everything("test")) as s:
-        mine = (Message.subject_type == "cases") & (Message.subject_id == cases["waits"])
+        mine = Message.key == f"remind.cases.notice:{cases['waits']}"
         assert s.scalar(select(func.count(Message.id)).where(mine)) == 1
 
 
@@ -204,6 +251,8 @@ def test_a_killed_worker_forgets_and_repeats_nothing(
         assert row.state is OutboxState.Done
         assert row.data["limits"] == row.data["rows"] == len(row.data["moved"]) == 5
         assert s.scalar(select(func.count(Message.id)).where(Message.subject_type == "work-days")) == 1
+    [message] = told(database, world.account("clerk"))
+    assert (message.params["rows"], message.params["moved"]) == (5, 5)
 
 
 def test_much_work_is_done_in_turns(
