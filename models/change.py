@@ -412,15 +412,11 @@ LIFE = Lifecycle(
 )
 
 
-def _never(session: Any, row: Any, now: datetime) -> None:
-    """These are sent by the moves that cause them."""
-
-
 def _told(name: str, text: str, state: ChangeState) -> Reminder:
     def says(row: Any) -> Mapping[str, Any]:
         return {"kind": row.kind.label, "subject": row.subject_label, "opinion": row.opinion or "—"}
 
-    return Reminder(name, text, at=_never, says=says, to="proposed_by_id", states=(state,))
+    return Reminder(name, text, at=None, says=says, to="proposed_by_id", states=(state,))
 
 
 _HANDLE = "list show export edit submit withdraw"

@@ -127,13 +127,14 @@ class Reminder:
     """A message to the person who has a row in hand, sent at a moment that is settled when the row is made.
 
     name: stays the same for good, rows of the outbox refer to it. at(session, row, now) is that moment, or None for
-    no reminder. text: message id; says(row) fills its places when it is sent. to: the column that names who is told.
-    states: it is sent only while the row is in one of them; none said: in any.
+    no reminder; without it only moves send it that name it in ``later``. text: message id; says(row) fills its places
+    when it is sent. to: the column that names who is told. states: it is sent only while the row is in one of them;
+    none said: in any.
     """
 
     name: str
     text: str
-    at: Callable[..., datetime | None]
+    at: Callable[..., datetime | None] | None
     says: Callable[[Any], Mapping[str, Any]]
     to: str = "handler_id"
     states: tuple[LabelEnum, ...] = ()

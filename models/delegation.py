@@ -17,7 +17,7 @@ from models.account import Account
 from models.base import ref
 from models.declare import Admin, Desk, Grant, Group, MenuGroup, Reach, Reminder, Role
 from models.department import Department
-from models.term import Term, TermState, day_problems, life, morning, overlapping, running
+from models.term import Term, TermState, day_problems, ended, life, morning, overlapping, running
 from rules.deadlines import local_day
 from rules.words import N_, Problem, Told
 
@@ -137,6 +137,7 @@ Delegation.__admin__ = Admin(
             to="deputy_id",
             states=(TermState.Agreed,),
         ),
+        ended(N_("You no longer stand in for %(owner)s."), to="deputy_id"),
     ),
     grants=(
         Grant(Role.Administrator, "list show add edit export end", Reach.all),

@@ -110,7 +110,6 @@ def _move_reminders(session: ScopedSession, row: Any, now: datetime) -> None:
         todo = session.scalars(waiting).one_or_none()
         if todo is None:
             continue  # it is sent, or just being sent
-        moment = reminder.at(session, row, now)
-        if moment is not None:
+        if reminder.at is not None and (moment := reminder.at(session, row, now)) is not None:
             todo.due_at = moment
     session.flush()

@@ -13,7 +13,7 @@ from models.account import Account
 from models.base import ref
 from models.declare import Admin, Grant, Group, MenuGroup, Reach, Reminder, Role
 from models.role import AccessRole, RoleState
-from models.term import Term, TermState, day_problems, life, morning, overlapping
+from models.term import Term, TermState, day_problems, ended, life, morning, overlapping
 from rules.words import N_, Problem, Told
 
 
@@ -82,6 +82,7 @@ class RoleTerm(Term):
                 to="account_id",
                 states=(TermState.Agreed,),
             ),
+            ended(N_("You no longer have the role “%(role)s”."), to="account_id"),
         ),
         grants=(
             Grant(Role.Administrator, "list show add edit export end", Reach.all),

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, String, and_, select
 from sqlalchemy.orm import Mapped, Session
 
 from models.base import Row, field
+from models.declare import Reminder
 from models.scope import ScopedSession
 from models.workflow import move
 from rules.deadlines import SHANGHAI, local_day
@@ -70,7 +71,18 @@ def life(confirm: str) -> Lifecycle:
         initial=TermState.Agreed,
         open_in=(TermState.Agreed,),
         tones={TermState.Agreed: "ok", TermState.Ended: "info"},
-        moves=(Move("end", N_("End"), (TermState.Agreed,), TermState.Ended, sets=_ended, confirm=confirm, tone="bad"),),
+        moves=(
+            Move(
+                "end",
+                N_("End"),
+                (TermState.Agreed,),
+                TermState.Ended,
+                sets=_ended,
+                confirm=confirm,
+                tone="bad",
+                later=_ended_early,
+            ),
+        ),
     )
 
 
@@ -78,6 +90,15 @@ def _ended(row: Any, given: Mapping[str, Any], now: datetime) -> Mapping[str, An
     """The last day is the day of the move, as far as it had begun; what never began keeps its days."""
     today = local_day(now)
     return {"until_day": today} if row.from_day <= today <= row.until_day else {}
+
+
+def _ended_early(row: Any, given: Mapping[str, Any], now: datetime) -> Iterable[tuple[str, datetime]]:
+    """Whoever was told that it holds is told that it no longer does, unless the last day was said beforehand."""
+    return [("remind.ended", now)] if row.from_day <= local_day(now) <= row.until_day else []
+
+
+def ended(text: str, to: str) -> Reminder:
+    return Reminder("ended", text, at=None, says=lambda row: row.said(), to=to, states=(TermState.Ended,))
 
 
 def end_past(s: ScopedSession, term: type[Term], now: datetime) -> int:

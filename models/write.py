@@ -156,7 +156,7 @@ def remind(session: ScopedSession, row: Any, event_id: int, now: datetime) -> No
     """Put the reminders that a new row asks for into the outbox."""
     admin: Admin = type(row).__admin__
     for reminder in admin.reminders:
-        if (moment := reminder.at(session, row, now)) is not None:
+        if reminder.at is not None and (moment := reminder.at(session, row, now)) is not None:
             key = reminder_key(admin.name, reminder.name, row.id)
             post(session, row, Todo(f"remind.{reminder.name}", key, moment), event_id)
 

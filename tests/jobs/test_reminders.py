@@ -222,6 +222,28 @@ def test_nobody_is_reminded_who_stands_in_no_more(
     assert about == [world.account("clerk")]
 
 
+@pytest.mark.parametrize(("days_later", "told"), [(0, ["begins", "ended"]), (1, ["begins", "ended"]), (2, ["begins"])])
+def test_whoever_stands_in_is_told_of_an_early_end(
+    worker: Worker, clock: Clock, database: Database, world: World, messages: Any, days_later: int, told: list[str]
+) -> None:
+    """Ended on one of its days, not after the last, which was said beforehand."""
+    with database.session(everything("test"), write=True) as s:
+        people = {"owner_id": world.account("clerk"), "deputy_id": world.account("colleague")}
+        row, days = Delegation(), {"from_day": date(2026, 6, 24), "until_day": date(2026, 6, 25)}
+        assert not save(s, row, {**people, **days}, now=NOW).errors
+        pk = row.id
+    clock.moment = WARNING
+    worker.run_due()
+    clock.moment = WARNING + timedelta(days=days_later)
+    with database.session(everything("test"), write=True) as s:
+        assert not move(s, s.get_one(Delegation, pk), "end", now=clock.moment).errors
+    worker.run_due()
+    mine = [m for m in messages() if m.subject_type == "delegations"]
+    assert {m.recipient_id for m in mine} == {world.account("colleague")}
+    assert [m.key.split(".")[1 if "ended" in m.key else 2].partition(":")[0] for m in mine] == told
+    assert mine[0].state is MessageState.Read  # what it said holds no more
+
+
 def test_what_was_ended_before_it_began_is_not_announced(
     worker: Worker, clock: Clock, database: Database, world: World, messages: Any
 ) -> None:
