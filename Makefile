@@ -20,7 +20,7 @@ run: $(VENV)/run.stamp ## Prepare everything, then run web server and worker unt
 
 test: $(VENV)/test.stamp ## The whole suite, on SQLite and PostgreSQL; browser tests need a Chromium
 	@$(BIN)/python -m translations.catalog compile
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/test.stamp ## Style, types, declarations, translations, one migration head
 	@$(BIN)/python -m translations.catalog compile

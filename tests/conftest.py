@@ -35,6 +35,25 @@ from views.app import equip
 ENGINES = ("sqlite", "postgresql")
 
 
+# The files that take longest come first: begun last, one of them keeps all other workers waiting.
+LONGEST = (
+    "test_outsider.py",
+    "test_fuzz.py",
+    "test_add_a_model.py",
+    "test_browser_everywhere.py",
+    "test_pages.py",
+    "test_personal_house.py",
+    "test_browser_lists.py",
+    "test_browser_attacks.py",
+    "test_browser.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(ledger, "ledger")
 
