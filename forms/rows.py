@@ -27,6 +27,7 @@ from models.write import parted
 from rules.normalise import without_pinyin
 from rules.words import N_, Problem, Problems, RuleError
 
+# What is looked up once for each chunk is a good part of the work; cancelling waits for one.
 SIZE = 1_000
 Key = tuple[Any, ...]
 Line = tuple[int, Mapping[str, str]]

@@ -7,14 +7,15 @@ each in one transaction with how far it came and what moved, so that a worker ki
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from jobs.means import Means
+from jobs.reminders import Readers
 from models import registries
+from models.account import Account
 from models.arrangement import whole_calendar
-from models.delegation import deputies
 from models.limits import Moved, candidates, differing, moved, reckon, running
 from models.message import Message, MessageState
 from models.outbox import Outbox, OutboxState, close
@@ -34,10 +35,10 @@ SOME = N_(
     "“%(title)s” was loaded: %(days)d days of the calendar changed, %(moved)d running limits moved, in %(rows)d rows "
     "limits were reckoned anew."
 )
-OURS_ONE = N_("The calendar changed: “%(clock)s” of %(row)s is now %(new)s, no longer %(old)s.")
-OURS = N_(
-    "The calendar changed: in %(rows)d rows that you have in hand %(moved)d limits moved, those of %(row)s among them."
-)
+ONE_LIMIT = N_("The calendar changed: “%(clock)s” of %(row)s is now %(new)s, no longer %(old)s.")
+ONE_ROW = N_("The calendar changed: %(moved)d limits of %(row)s moved.")
+YOURS = N_("The calendar changed: %(moved)d limits moved in %(rows)d rows that you have in hand, %(row)s among them.")
+THEIRS = N_("The calendar changed: %(moved)d limits moved in %(rows)d rows of %(owner)s, %(row)s among them.")
 BY_HAND = N_(
     "%(days)d days of the calendar were changed by hand: %(moved)d running limits moved, in %(rows)d rows limits were "
     "reckoned anew."
@@ -67,17 +68,17 @@ def reckon_limits(means: Means, outbox_id: int, now: datetime) -> None:
 def batch(s: ScopedSession, todo: Outbox, now: datetime) -> bool:
     """Reckon the next rows; False when there are no more."""
     # Changed in place it would not be stored.
-    hands = {person: {**told} for person, told in todo.data.get("hands", {}).items()}
+    hands = {key: {**mine} for key, mine in todo.data.get("hands", {}).items()}
     data = {**todo.data, "moved": [*todo.data.get("moved", ())], "hands": hands}
     names = [name for name, model in registries().items() if running(model)]
     at = data.get("at") or [names[0] if names else "", 0]
-    calendar = whole_calendar(s)
+    calendar, readers = whole_calendar(s), Readers(s, now)
     for name in names[names.index(at[0]) if at[0] in names else 0 :]:
         after = at[1] if name == at[0] else 0
         rows = candidates(s, registries()[name], date.fromisoformat(data["first"]), after, BATCH)
         if rows:
             for row in rows:
-                one(s, row, calendar, data, now)
+                one(s, row, calendar, data, readers, now)
             data["at"] = [name, rows[-1].id]
             todo.data = data
             s.flush()
@@ -85,7 +86,7 @@ def batch(s: ScopedSession, todo: Outbox, now: datetime) -> bool:
     return False
 
 
-def one(s: ScopedSession, row: Any, calendar: Calendar, data: dict[str, Any], now: datetime) -> None:
+def one(s: ScopedSession, row: Any, calendar: Calendar, data: dict[str, Any], readers: Readers, now: datetime) -> None:
     found = differing(row, calendar)
     if not found:
         return
@@ -95,37 +96,45 @@ def one(s: ScopedSession, row: Any, calendar: Calendar, data: dict[str, Any], no
     data["limits"] = data.get("limits", 0) + len(dates)
     some = dates[: MOST_TOLD - len(data["moved"])]
     data["moved"].extend([m.registry, m.row, m.label, m.clock, m.old.isoformat(), m.new.isoformat()] for m in some)
-    if dates:
-        for person in in_hand(row):
-            _hand_over(data["hands"], person, dates)
+    for owner in in_hand(row) if dates else ():
+        for reader in readers.of(row, owner):
+            _count(data["hands"], owner, reader, dates)
 
 
 def in_hand(row: Any) -> set[int]:
-    """Who is reminded of the limits of *row*, and so must know that they moved."""
-    told = {getattr(row, reminder.to) for reminder in type(row).__admin__.reminders}
-    return {person for person in told if person is not None}
+    """Whom reminders of the limits of this registry go to, in whatever state the row is."""
+    timed = (reminder for reminder in type(row).__admin__.reminders if reminder.at is not None)
+    return {person for reminder in timed if (person := getattr(row, reminder.to)) is not None}
 
 
-def _hand_over(hands: dict[str, Any], person: int, dates: Sequence[Moved]) -> None:
-    """Count the row for that person; JSON knows keys of text alone."""
+def _count(hands: dict[str, Any], owner: int, reader: int, dates: Sequence[Moved]) -> None:
+    """One more row of *owner* to tell *reader* of; JSON knows keys of text alone."""
     first = dates[0]
     says = {"row": first.label, "clock": first.clock, "old": first.old.isoformat(), "new": first.new.isoformat()}
-    begun = {"subject": [first.registry, first.row], "says": says, "rows": 0, "moved": 0}
-    mine = hands.setdefault(str(person), begun)
+    begun = {"owner": owner, "reader": reader, "subject": [first.registry, first.row], "says": says}
+    mine = hands.setdefault(f"{owner}:{reader}", {**begun, "rows": 0, "moved": 0})
     mine["rows"] += 1
     mine["moved"] += len(dates)
 
 
+def told_of(s: ScopedSession, mine: Mapping[str, Any]) -> Told:
+    """What one reader is told of the rows of one owner."""
+    counts = {"row": mine["says"]["row"], "rows": mine["rows"], "moved": mine["moved"]}
+    if mine["moved"] == 1:
+        return Told(ONE_LIMIT, mine["says"])
+    if mine["rows"] == 1:
+        return Told(ONE_ROW, counts)
+    if mine["owner"] == mine["reader"]:
+        return Told(YOURS, counts)
+    return Told(THEIRS, counts | {"owner": s.get_one(Account, mine["owner"]).name})
+
+
 def tell(s: ScopedSession, todo: Outbox, now: datetime) -> None:
     """The result, in the inbox of whoever changed the calendar; none where a command did, or one day by hand that
-    nothing depends on. And in the inboxes of those who have the rows in hand, and of who stands in for them."""
+    nothing depends on. And in the inboxes of those who have the rows in hand or stand in for them."""
     data = todo.data
-    for person, mine in data.get("hands", {}).items():
-        says = mine["says"]
-        several = Told(OURS, {"row": says["row"], "rows": mine["rows"], "moved": mine["moved"]})
-        told = Told(OURS_ONE, says) if mine["moved"] == 1 else several
-        for reader in (int(person), *deputies(s, int(person), now)):
-            send(s, f"{todo.key}:{todo.id}:{person}:{reader}", reader, told, mine["subject"], now)
+    for key, mine in data.get("hands", {}).items():
+        send(s, f"{todo.key}:{todo.id}:{key}", mine["reader"], told_of(s, mine), mine["subject"], now)
     if data.get("actor") is None or (data.get("by_hand") and not data.get("rows")):
         return
     text = BY_HAND if data.get("by_hand") else SOME if data.get("rows") else NOTHING

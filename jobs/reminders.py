@@ -9,11 +9,12 @@ from sqlalchemy import or_, select
 
 from jobs.means import Means
 from models import registries
+from models.access import person_scope
 from models.declare import RIGHTS, Admin, MenuGroup
 from models.delegation import deputies
 from models.message import Message, MessageState
 from models.outbox import Outbox, OutboxState, close, reminder_key
-from models.scope import everything
+from models.scope import Scope, ScopedSession, everything
 from models.workflow import move
 from models.write import save
 from rules.words import LabelEnum
@@ -43,16 +44,40 @@ def remind(means: Means, outbox_id: int, now: datetime) -> None:
             "state": MessageState.Unread,
             "sent_at": now,
         }
-        # Whoever stands in for an absent person is told as well: a limit does not wait. What says who may do what is
-        # the person's own, as everything that is not lent.
-        standing_in = [] if admin.name in RIGHTS or admin.menu is MenuGroup.Mine else deputies(s, to, now)
-        for person in (to, *standing_in):
+        for person in Readers(s, now).of(subject, to):
             key = row.key if person == to else f"{row.key}:{person}"
             problems = save(s, Message(), {**message, "recipient_id": person, "key": key}, now=now)
             # The key is unique: "duplicate" says that an attempt killed after its commit had told it already.
             if any(p.code != "duplicate" for p in problems.errors):
                 raise RuntimeError(f"reminder {row.key}: {problems}")
         close(row, OutboxState.Done)
+
+
+class Readers:
+    """Who is told of a row that is in somebody's hands: that person and, because a limit does not wait, whoever stands
+    in; each only what they may see."""
+
+    def __init__(self, s: ScopedSession, now: datetime) -> None:
+        self.s, self.now = s, now
+        self._standing_in: dict[int, list[int]] = {}
+        self._scopes: dict[int, Scope | None] = {}
+
+    def of(self, row: Any, person: int) -> list[int]:
+        admin: Admin = type(row).__admin__
+        if admin.name in RIGHTS or admin.menu is MenuGroup.Mine:
+            return [person]  # what says who may do what is told to whom it concerns, and not lent
+        if person not in self._standing_in:
+            self._standing_in[person] = deputies(self.s, person, self.now)
+        return [one for one in (person, *self._standing_in[person]) if self._sees(one, row)]
+
+    def _sees(self, person: int, row: Any) -> bool:
+        if person not in self._scopes:
+            try:
+                self._scopes[person] = person_scope(self.s, person, self.now)
+            except LookupError:
+                self._scopes[person] = None
+        scope = self._scopes[person]
+        return scope is not None and scope.covers("show", row)
 
 
 def settle(means: Means, outbox_id: int, now: datetime) -> None:

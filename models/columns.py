@@ -82,9 +82,18 @@ def is_new(row: Any) -> bool:
     return bool(instance_state(row).transient)
 
 
-def begin(row: Any) -> None:
+def touched(row: Any, name: str) -> bool:
+    """Has this column another value than the one that is stored?"""
+    return bool(inspect(row).attrs[name].history.has_changes())
+
+
+def hold_all(row: Any) -> None:
     """A new row holds each of its columns, empty where nobody set it: rules read all of them, and what a row does not
-    hold yet costs the ORM many times as much to read."""
+    hold yet costs the ORM many times as much to read.
+
+    None is no value to the INSERT, which fills in its defaults; so no column may store a None of its own (JSON is
+    declared with ``none_as_null``).
+    """
     held = row.__dict__
     for name in columns(type(row)):
         held.setdefault(name, None)

@@ -17,7 +17,7 @@ from models.account import Account
 from models.base import ref
 from models.declare import Admin, Desk, Grant, Group, MenuGroup, Reach, Reminder, Role
 from models.department import Department
-from models.term import Term, TermState, day_problems, ended, life, morning, overlapping, running
+from models.term import Term, TermState, another_end, day_problems, ended, life, morning, overlapping, running
 from rules.deadlines import local_day
 from rules.words import N_, Problem, Told
 
@@ -125,6 +125,7 @@ Delegation.__admin__ = Admin(
     departments=("department_id",),
     groups=(Group(N_("Basics"), "owner_id deputy_id from_day until_day reason department_id state"),),
     check=day_problems,
+    after=another_end,
     derive=Delegation.derive,
     life=life(N_("Whoever stands in loses the lent rights at once.")),
     desk=Desk(remarks=remarks),

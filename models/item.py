@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Index, String, Text, UniqueConstraint, inspect, select
+from sqlalchemy import ColumnElement, Index, String, Text, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, relationship
 
 from models.base import Row, field, ref
@@ -25,7 +25,7 @@ from models.catalogue_item import (
     needs_set_up,
 )
 from models.change import DEVOLVE, PROPOSE, proposals
-from models.columns import is_new
+from models.columns import is_new, touched
 from models.constraints import check_constraint
 from models.declare import (
     Action,
@@ -229,11 +229,6 @@ def _entry(session: Any, basic_code: str | None) -> Any:
         lambda: session.execute(ENTRIES.where(CatalogueItem.basic_code == basic_code)).first(),
         lambda: {row.basic_code: row for row in session.execute(ENTRIES)},
     )
-
-
-def touched(row: Any, name: str) -> bool:
-    """Has this column another value than the one that is stored?"""
-    return bool(inspect(row).attrs[name].history.has_changes())
 
 
 def _to_be_claimed(session: Any, row: Any) -> Iterator[Problem]:

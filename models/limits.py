@@ -17,9 +17,9 @@ from models.base import info_of
 from models.columns import columns
 from models.declare import Action, Admin, Clock
 from models.event import called
-from models.outbox import Outbox, OutboxState, reminder_key
 from models.scope import ScopedSession
 from models.workflow import act
+from models.write import move_reminders
 from rules.calendar import Calendar
 from rules.deadlines import due_again, plain_lines
 from rules.words import N_
@@ -99,17 +99,4 @@ def reckon(session: ScopedSession, row: Any, values: dict[str, Any], now: dateti
     problems, _ = act(session, row, Action(RECKON, RECKONED, run), now=now, given=values)
     if problems.errors:
         raise RuntimeError(f"limits of {type(row).__admin__.name} {row.id}: {problems}")
-    _move_reminders(session, row, now)
-
-
-def _move_reminders(session: ScopedSession, row: Any, now: datetime) -> None:
-    admin: Admin = type(row).__admin__
-    for reminder in admin.reminders:
-        key = reminder_key(admin.name, reminder.name, row.id)
-        waiting = select(Outbox).where(Outbox.key == key, Outbox.state == OutboxState.Waiting, Outbox.attempts == 0)
-        todo = session.scalars(waiting).one_or_none()
-        if todo is None:
-            continue  # it is sent, or just being sent
-        if reminder.at is not None and (moment := reminder.at(session, row, now)) is not None:
-            todo.due_at = moment
-    session.flush()
+    move_reminders(session, row, now)

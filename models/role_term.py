@@ -13,7 +13,7 @@ from models.account import Account
 from models.base import ref
 from models.declare import Admin, Grant, Group, MenuGroup, Reach, Reminder, Role
 from models.role import AccessRole, RoleState
-from models.term import Term, TermState, day_problems, ended, life, morning, overlapping
+from models.term import Term, TermState, another_end, day_problems, ended, life, morning, overlapping
 from rules.words import N_, Problem, Told
 
 
@@ -63,6 +63,7 @@ class RoleTerm(Term):
         owner="account_id",
         groups=(Group(N_("Basics"), "account_id role_id from_day until_day reason state"),),
         check=day_problems,
+        after=another_end,
         derive=derive,
         life=life(N_("The role is gone at once.")),
         reminders=(
@@ -82,7 +83,7 @@ class RoleTerm(Term):
                 to="account_id",
                 states=(TermState.Agreed,),
             ),
-            ended(N_("You no longer have the role “%(role)s”."), to="account_id"),
+            ended(N_("Your role “%(role)s” for a time was ended."), to="account_id"),
         ),
         grants=(
             Grant(Role.Administrator, "list show add edit export end", Reach.all),

@@ -10,9 +10,12 @@ from sqlalchemy import ColumnElement, String, and_, select
 from sqlalchemy.orm import Mapped, Session
 
 from models.base import Row, field
-from models.declare import Reminder
+from models.columns import touched
+from models.declare import Reminder, Todo
+from models.outbox import post, reminder_key
 from models.scope import ScopedSession
 from models.workflow import move
+from models.write import move_reminders
 from rules.deadlines import SHANGHAI, local_day
 from rules.lifecycle import Lifecycle, Move
 from rules.words import N_, LabelEnum, Problem
@@ -48,6 +51,8 @@ def day_problems(row: Any, now: datetime) -> Iterable[Problem]:
         yield Problem("until_day", "too_long", N_("At most one year."))
     if row.id is None and row.from_day < local_day(now):  # what was done before must not look as if it had been covered
         yield Problem("from_day", "past", N_("Not earlier than today."))
+    elif row.id is not None and row.until_day < local_day(now) and touched(row, "until_day"):  # nor as if it had not
+        yield Problem("until_day", "past", N_("Not earlier than today."))
 
 
 def overlapping(session: Session, row: Any, *names: str) -> bool:
@@ -94,7 +99,23 @@ def _ended(row: Any, given: Mapping[str, Any], now: datetime) -> Mapping[str, An
 
 def _ended_early(row: Any, given: Mapping[str, Any], now: datetime) -> Iterable[tuple[str, datetime]]:
     """Whoever was told that it holds is told that it no longer does, unless the last day was said beforehand."""
-    return [("remind.ended", now)] if row.from_day <= local_day(now) <= row.until_day else []
+    return [("remind.ended", now)] if begun(row, now) and local_day(now) <= row.until_day else []
+
+
+def begun(row: Any, now: datetime) -> bool:
+    """Has it been told that it holds?"""
+    return morning(row.from_day) <= now
+
+
+def another_end(session: ScopedSession, row: Any, changes: Mapping[str, Any], now: datetime) -> None:
+    """Reminders follow a last day that was moved; who was told the old one already is told again."""
+    if "until_day" not in changes or row.id is None or "from_day" in changes:
+        return
+    move_reminders(session, row, now)
+    if begun(row, now):
+        key = reminder_key(type(row).__admin__.name, "begins", row.id)
+        post(session, row, Todo("remind.begins", f"{key}:v{row.version}", now))
+        session.flush()
 
 
 def ended(text: str, to: str) -> Reminder:

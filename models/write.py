@@ -13,11 +13,11 @@ from sqlalchemy.orm.attributes import flag_modified
 from sqlalchemy.orm.exc import StaleDataError
 
 from models.base import Info, Row
-from models.columns import begin, column_problems, columns, differences, fill_defaults, is_new, many, snapshot
+from models.columns import column_problems, columns, differences, fill_defaults, hold_all, is_new, many, snapshot
 from models.constraints import STALE, constraint_problem, duplicate, uniques
 from models.declare import Admin, Reach, Todo
 from models.event import EventKind, record
-from models.outbox import post, reminder_key
+from models.outbox import Outbox, OutboxState, post, reminder_key
 from models.scope import Forbidden, ScopedSession, door
 from rules.words import N_, Problem, Problems, RuleError
 
@@ -116,7 +116,7 @@ def judge(
     new = is_new(row)
     verb = "add" if new else "edit"
     if new:
-        begin(row)
+        hold_all(row)
     found = Problems([*(noticed or ()), *_not_writable(session, row, values, new, also)])
     held = () if new else [n for n in admin.controlled(row) if n not in also]  # as it stands before
     before = snapshot(row)
@@ -159,6 +159,20 @@ def remind(session: ScopedSession, row: Any, event_id: int, now: datetime) -> No
         if reminder.at is not None and (moment := reminder.at(session, row, now)) is not None:
             key = reminder_key(admin.name, reminder.name, row.id)
             post(session, row, Todo(f"remind.{reminder.name}", key, moment), event_id)
+
+
+def move_reminders(session: ScopedSession, row: Any, now: datetime) -> None:
+    """Those that are not sent yet go with what their moment depends on."""
+    admin: Admin = type(row).__admin__
+    for reminder in admin.reminders:
+        key = reminder_key(admin.name, reminder.name, row.id)
+        waiting = select(Outbox).where(Outbox.key == key, Outbox.state == OutboxState.Waiting, Outbox.attempts == 0)
+        todo = session.scalars(waiting).one_or_none()
+        if todo is None:
+            continue  # it is sent, or just being sent
+        if reminder.at is not None and (moment := reminder.at(session, row, now)) is not None:
+            todo.due_at = moment
+    session.flush()
 
 
 def not_open(row: Any) -> Problem | None:

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from forms.importing import run
 from jobs import limits
 from jobs.outbox import Worker
+from models.account import Account
 from models.arrangement import carry_out, plan
 from models.case import OPENING, Case
 from models.database import Database
@@ -132,7 +133,7 @@ def test_who_has_the_rows_in_hand_is_told_once(
     [message] = told(database, world.account("clerk"))
     waits = case(database, cases["waits"])
     assert (message.subject_type, message.subject_id) == ("cases", waits.id)
-    assert (message.text, message.params) == (limits.OURS, {"row": waits.number, "rows": 2, "moved": 3})
+    assert (message.text, message.params) == (limits.YOURS, {"row": waits.number, "rows": 2, "moved": 3})
     assert told(database, world.account("colleague")) == []
 
 
@@ -145,9 +146,37 @@ def test_one_moved_limit_is_told_with_its_dates(database: Database, world: World
     [message] = told(database, world.account("clerk"))
     dates = {"old": "2027-02-12", "new": "2027-02-17"}
     assert (message.text, message.params) == (
-        limits.OURS_ONE,
+        limits.ONE_LIMIT,
         {"row": number, "clock": "Accept or refuse by", **dates},
     )
+
+
+def test_several_limits_of_one_row(database: Database, world: World, worker: Worker, clock: Clock) -> None:
+    clock.moment = BEFORE
+    with database.session(everything("test", world.account("clerk")), write=True) as s:
+        row = receive(s, world.item("公共场所卫生许可鲤"), now=BEFORE)
+        assert not move(s, row, "accept", now=BEFORE).errors
+        number = row.number
+    load(database, notice(2027), None, BEFORE)
+    worker.run_due()
+    [message] = told(database, world.account("clerk"))
+    assert (message.text, message.params) == (limits.ONE_ROW, {"row": number, "rows": 1, "moved": 2})
+
+
+@pytest.mark.parametrize("change", [{"department_id": "outsider"}, {"active": False}])
+def test_who_may_not_see_the_rows_any_more_is_told_nothing(
+    database: Database, world: World, worker: Worker, cases: dict[str, int], change: dict[str, Any]
+) -> None:
+    with database.session(everything("test"), write=True) as s:
+        row = s.get_one(Account, world.account("clerk"))
+        seat = s.scalars(select(Account.department_id).where(Account.username == "outsider")).one()
+        values = {"department_id": seat} if "department_id" in change else change
+        assert not save(s, row, values, now=BEFORE, expected_version=row.version).errors
+    load(database, notice(2027), world.account("admin"), BEFORE)
+    worker.run_due()
+    assert case(database, cases["waits"]).notice_due == date(2027, 2, 17)
+    assert told(database, world.account("clerk")) == []
+    assert len(told(database, world.account("admin"))) == 1
 
 
 def test_who_stands_in_is_told_as_well(
@@ -159,7 +188,12 @@ def test_who_stands_in_is_told_as_well(
         assert not save(s, Delegation(), {**people, **days}, now=BEFORE).errors
     load(database, notice(2027), world.account("admin"), BEFORE)
     worker.run_due()
-    assert len(told(database, world.account("clerk"))) == len(told(database, world.account("colleague"))) == 1
+    waits = case(database, cases["waits"])
+    [mine] = told(database, world.account("clerk"))
+    [theirs] = told(database, world.account("colleague"))
+    counts = {"row": waits.number, "rows": 2, "moved": 3}
+    assert (mine.text, mine.params) == (limits.YOURS, counts)
+    assert (theirs.text, theirs.params) == (limits.THEIRS, {**counts, "owner": "王鲤"})
 
 
 def test_loading_it_again_changes_nothing(

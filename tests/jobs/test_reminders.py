@@ -16,9 +16,12 @@ from jobs.reminders import plain
 from models.account import Account
 from models.case import Case, CaseState
 from models.database import Database
+from models.declare import Role
 from models.delegation import Delegation
 from models.message import Message, MessageState
 from models.outbox import Outbox, OutboxState, claim
+from models.role import AccessRole
+from models.role_term import RoleTerm
 from models.scope import everything
 from models.workflow import move
 from models.write import save
@@ -222,26 +225,89 @@ def test_nobody_is_reminded_who_stands_in_no_more(
     assert about == [world.account("clerk")]
 
 
-@pytest.mark.parametrize(("days_later", "told"), [(0, ["begins", "ended"]), (1, ["begins", "ended"]), (2, ["begins"])])
-def test_whoever_stands_in_is_told_of_an_early_end(
-    worker: Worker, clock: Clock, database: Database, world: World, messages: Any, days_later: int, told: list[str]
-) -> None:
-    """Ended on one of its days, not after the last, which was said beforehand."""
+BEGUN, ENDED = (
+    "From %(from)s until %(until)s you stand in for %(owner)s.",
+    "You no longer stand in for %(owner)s.",
+)
+LENT = date(2026, 6, 24)
+
+
+@pytest.fixture
+def lent(database: Database, world: World) -> int:
+    """The clerk is away for two days, and a colleague stands in."""
     with database.session(everything("test"), write=True) as s:
         people = {"owner_id": world.account("clerk"), "deputy_id": world.account("colleague")}
-        row, days = Delegation(), {"from_day": date(2026, 6, 24), "until_day": date(2026, 6, 25)}
+        row, days = Delegation(), {"from_day": LENT, "until_day": LENT + timedelta(days=1)}
         assert not save(s, row, {**people, **days}, now=NOW).errors
-        pk = row.id
-    clock.moment = WARNING
+        return row.id
+
+
+@pytest.mark.parametrize(
+    ("moment", "told"),
+    [
+        (datetime(2026, 6, 23, 23, 0, tzinfo=UTC), []),  # seven o'clock, before anybody was told that it begins
+        (WARNING, [BEGUN, ENDED]),
+        (WARNING + timedelta(days=1), [BEGUN, ENDED]),
+        (WARNING + timedelta(days=2), [BEGUN]),  # the last day was said beforehand
+    ],
+)
+def test_whoever_stands_in_is_told_of_an_early_end(
+    worker: Worker, clock: Clock, database: Database, world: World, messages: Any, lent: int, moment: Any, told: Any
+) -> None:
+    clock.moment = min(moment, WARNING)
     worker.run_due()
-    clock.moment = WARNING + timedelta(days=days_later)
+    clock.moment = moment
     with database.session(everything("test"), write=True) as s:
-        assert not move(s, s.get_one(Delegation, pk), "end", now=clock.moment).errors
+        assert not move(s, s.get_one(Delegation, lent), "end", now=moment).errors
+    worker.run_due()
+    clock.moment = WARNING + timedelta(days=3)
     worker.run_due()
     mine = [m for m in messages() if m.subject_type == "delegations"]
-    assert {m.recipient_id for m in mine} == {world.account("colleague")}
-    assert [m.key.split(".")[1 if "ended" in m.key else 2].partition(":")[0] for m in mine] == told
-    assert mine[0].state is MessageState.Read  # what it said holds no more
+    assert [m.text for m in mine] == told
+    assert {m.recipient_id for m in mine} <= {world.account("colleague")}
+    assert all(m.state is MessageState.Read for m in mine if m.text == BEGUN)  # what it said holds no more
+
+
+def test_whoever_stands_in_is_told_of_another_last_day(
+    worker: Worker, clock: Clock, database: Database, messages: Any, lent: int
+) -> None:
+    """Never one that has passed: what was done in between must not look as if nobody might have done it."""
+    clock.moment = WARNING
+    worker.run_due()
+    with database.session(everything("test"), write=True) as s:
+        row = s.get_one(Delegation, lent)
+        past = save(s, row, {"until_day": LENT}, now=WARNING + timedelta(days=1), expected_version=row.version)
+        assert [(p.field, p.code) for p in past] == [("until_day", "past")]
+        longer = {"until_day": LENT + timedelta(days=4)}
+        assert not save(s, row, longer, now=WARNING, expected_version=row.version).errors
+        assert not save(s, row, {"reason": "出差"}, now=WARNING, expected_version=row.version).errors
+    worker.run_due()
+    mine = [m for m in messages() if m.subject_type == "delegations"]
+    assert [(m.text, m.params["until"]) for m in mine] == [(BEGUN, "2026-06-25"), (BEGUN, "2026-06-28")]
+
+
+def test_reminders_of_a_role_for_a_time_follow_its_last_day(
+    worker: Worker, clock: Clock, database: Database, world: World, messages: Any, outbox: Any
+) -> None:
+    with database.session(everything("test"), write=True) as s:
+        role = s.scalars(select(AccessRole.id).where(AccessRole.name == Role.Approver.value)).one()
+        row = RoleTerm()
+        days = {"from_day": LENT, "until_day": LENT + timedelta(days=1)}
+        assert not save(s, row, {"account_id": world.account("clerk"), "role_id": role, **days}, now=NOW).errors
+        longer = {"until_day": LENT + timedelta(days=4)}
+        assert not save(s, row, longer, now=NOW, expected_version=row.version).errors
+        pk = row.id
+    for day in (0, 1, 4):
+        clock.moment = WARNING + timedelta(days=day)
+        worker.run_due()
+        ends = [m for m in messages() if (m.subject_type, m.text[:3]) == ("role-terms", "The")]
+        assert len(ends) == (day == 4)
+    with database.session(everything("test"), write=True) as s:
+        assert not move(s, s.get_one(RoleTerm, pk), "end", now=clock.moment).errors
+    worker.run_due()
+    assert [m.text for m in messages() if m.subject_type == "role-terms"][
+        -1
+    ] == "Your role “%(role)s” for a time was ended."
 
 
 def test_what_was_ended_before_it_began_is_not_announced(

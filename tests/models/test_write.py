@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
+from models import registries
 from models.account import Account
 from models.case import ApplicantKind, Case, CaseState, Channel
 from models.catalogue_item import ExerciseLevel, ItemType
@@ -664,3 +665,9 @@ def test_receiving_gives_what_was_typed(as_: Any, world: World) -> None:
     }
     future = application(case.item_id, received_at=LATER)
     assert codes(save(s, Case(), future, now=NOW)) == {("received_at", "future")}
+
+
+def test_no_column_stores_a_none_of_its_own() -> None:
+    """A new row holds None where nobody set anything, and its INSERT fills in the defaults."""
+    named = [(model, name, column) for model in registries().values() for name, (column, _) in columns(model).items()]
+    assert [f"{model.__name__}.{name}" for model, name, column in named if column.type.should_evaluate_none] == []
