@@ -462,7 +462,7 @@ Item.__admin__ = Admin(
     related=("participants", "changes", "cases"),
     desk=Desk(
         figures=(
-            Figure(N_("Items with gaps"), "gap_count__from=1"),
+            Figure(N_("Items with gaps"), "state=draft&state=in_force&gap_count__from=1"),
             Figure(N_("Bases that should have followed"), "basis_due=overdue", "bad"),
         ),
         tallies=(Tally(N_("Public services by class"), "service_class", "state=in_force"),),

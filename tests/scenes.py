@@ -364,7 +364,7 @@ SCENES = (
     Scene("item-as-it-was", "manager", item_as_it_was),
     Scene("item-cases", "manager", item_cases),
     Scene("change", "manager", proposed),
-    Scene("worklist", "manager", at("/items/?gap_count__from=1")),
+    Scene("worklist", "manager", at("/items/?state=draft&state=in_force&gap_count__from=1")),
     Scene("drift", "manager", drift),
     Scene("cut", "manager", at("/catalogue-check/reductions")),
     Scene("reconcile", "manager", at("/reconcile/")),

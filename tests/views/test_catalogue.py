@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 
+import pytest
 from sqlalchemy import select
 
 from models.catalogue_item import CatalogueItem, CatalogueState, ExerciseLevel, ItemType, ServiceClass
@@ -217,3 +218,9 @@ def test_a_list_that_says_neither_code_nor_name(sign_in: Callable[[str], Browser
     assert manager.post("/reconcile/", sent, content_type="multipart/form-data").status_code == 302
     with database.session(everything("test")) as s:
         assert s.scalars(select(Reconciliation.by_code)).one() == 1
+
+
+@pytest.mark.parametrize("path", ["/items/", "/catalogue-check/drift", "/catalogue-check/reductions"])
+def test_the_menu_says_to_which_registry_a_page_belongs(sign_in: Callable[[str], Browser], path: str) -> None:
+    page = sign_in("manager").text(path)
+    assert re.findall(r'<a href="([^"]+)" class="on" aria-current="page">', page) == ["/items/"]
