@@ -44,7 +44,7 @@ ROOMS = ("rules", "models")
 # --- codes -----------------------------------------------------------------------------------------------------------
 
 
-def codes(model: type[Any]) -> dict[str, str]:
+def codes(model: type[Any]) -> Mapping[str, str]:
     """Code → message id of everything that REST can find wrong with a row of *model*, sorted by code.
 
     Read from ``Problem(field, "code", N_("…"))``, ``RuleError.one(field, "code", …)`` and ``spec.refuse("code", …)``
@@ -52,13 +52,24 @@ def codes(model: type[Any]) -> dict[str, str]:
     ``REASONS[reason]`` stands for one code for each key of REASONS; without such a table it is told as ``code_*``.
     Where several places give one code, the message is that of the first.
     """
-    own = sys.modules[model.__module__]
-    shared = [(_tree(module), vars(module)) for module in map(import_module, SHARED)]
+    return _codes(sys.modules[model.__module__])
+
+
+@cache
+def _codes(own: ModuleType) -> Mapping[str, str]:
     found: dict[str, str] = {}
-    for tree, names in (*shared, (_tree(own), vars(own)), *_helpers(own)):
+    for code, message in (*_shared(), *_told(_tree(own), vars(own), {})):
+        found.setdefault(code, message)
+    for tree, names in _helpers(own):
         for code, message in _told(tree, names, {}):
             found.setdefault(code, message)
     return dict(sorted(found.items()))
+
+
+@cache
+def _shared() -> list[tuple[str, str]]:
+    modules = map(import_module, SHARED)
+    return [told for module in modules for told in _told(_tree(module), vars(module), {})]
 
 
 @cache

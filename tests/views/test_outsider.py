@@ -183,7 +183,9 @@ def test_the_owner_does_see_it(house: House) -> None:
 
 @strangers
 def test_filters_searches_sorts_and_fields_tell_nothing(house: House, person: str) -> None:
-    assert_nothing(proofs.lists(house, person, pages=person == "outsider"))
+    """Pages put to the database what REST puts to it: one person's, on one engine, are enough."""
+    pages = person == "outsider" and house.database.engine.dialect.name == "sqlite"
+    assert_nothing(proofs.lists(house, person, pages=pages))
 
 
 @strangers
