@@ -53,12 +53,14 @@ class Reading(Registry):
         for problem in found.problems:
             flash(display.problem_text(problem), "bad")
         columns = blocks.column_heads(self.model, found.sort, cells)
+        narrowing = {f.name for f in found.filters if f.asked}
         query = urlencode([(k, v) for k, v in request.args.items(multi=True) if k not in PASSING and v])
         return self.page(
             "list.html",
             found=found,
             cells=cells,
-            chosen=bool(layout is not None and layout.chosen),
+            # Columns that somebody chose, or narrowed the list by.
+            kept=blocks.flat(cells) if layout is not None and layout.chosen else narrowing,
             columns=columns,
             orders=blocks.orders(self.model, columns, request.args.get("sort", "")),
             choices=[(cell, blocks.cell_label(self.model, cell)) for cell in blocks.cell_choices(self.model)],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -36,13 +36,13 @@ def row_cells(
     registry: str,
     linked: bool,
     heads: Sequence[Any] = (),
-    chosen: bool = False,
+    kept: Collection[str] = (),
 ) -> Markup:
     """The ``<td>`` of one row. cells: names of each column, the first above, the others below it in small letters.
 
     linked: the first value leads to the row's page. heads: the columns' heads, which a value repeats on a narrow screen
-    that says nothing by itself (a number, yes, no). chosen: somebody asked for just these columns, so none is left
-    out where the screen is narrow.
+    that says nothing by itself (a number, yes, no). kept: what somebody asked for, so that it is not left out where the
+    screen is narrow.
     """
     found = []
     bare = {gettext("Yes"), gettext("No")}
@@ -55,7 +55,7 @@ def row_cells(
         below = (cell(row, name).text for name in names[1:])
         rest = "".join(f'<span class="sub">{escape(text)}</span>' for text in below if text)
         kind = ""
-        if (index > LAST_NARROW and not chosen and not first.tag) or (index and not first.text):
+        if (index > LAST_NARROW and names[0] not in kept and not first.tag) or (index and not first.text):
             kind = ' class="hide"'
         elif index and first.tag:
             kind = ' class="state"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -370,3 +371,11 @@ def test_drafts_and_views_belong_to_their_owner(sign_in: SignIn, database: Datab
     admin = sign_in("admin")
     sign_in("clerk").post("/cases/views", {"name": "我的", "query": ""})
     assert "我的" not in first_cells(admin.text("/saved-views/"))
+
+
+def test_what_a_list_is_narrowed_by_is_shown_on_a_narrow_screen_too(sign_in: SignIn) -> None:
+    manager = sign_in("manager")
+    assert re.search(r'<td class="hide">\d', manager.text("/items/"))
+    page = manager.text("/items/?gap_count__from=0")
+    assert re.search(r'<td data-head="缺项">\d', page)
+    assert 'class="hide"' not in page
