@@ -16,7 +16,7 @@ from typing import Any, cast
 from sqlalchemy import JSON, BigInteger, Boolean, Date, DateTime, Integer, String, inspect
 from sqlalchemy import Enum as SaEnum
 
-from models.base import Info, Moment
+from models.base import Info, Moment, per_model
 from models.columns import columns, many, target_of
 from rules.deadlines import SHANGHAI
 from rules.normalise import clean
@@ -65,17 +65,9 @@ class Spec:
         return BadValue(Problem(self.name, code, message, params))
 
 
-_known: dict[type[Any], Mapping[str, Spec]] = {}
-
-
+@per_model
 def specs(model: type[Any]) -> Mapping[str, Spec]:
     """Name → Spec of every declared column and many-to-many relation of *model*; made once."""
-    if model not in _known:
-        _known[model] = _specs(model)
-    return _known[model]
-
-
-def _specs(model: type[Any]) -> Mapping[str, Spec]:
     found: dict[str, Spec] = {}
     for name, (column, info) in columns(model).items():
         default = (

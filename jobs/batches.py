@@ -29,12 +29,12 @@ from models.change import ChangeState as RequestState
 from models.declare import Todo
 from models.event import Event, EventKind
 from models.many import Change, save_many
-from models.message import Message, MessageState
+from models.message import send
 from models.outbox import Outbox, OutboxState, close, post
 from models.scope import Scope, ScopedSession, everything
 from models.workflow import move
-from models.write import remove, save
-from rules.words import N_, Problems, RuleError
+from models.write import remove
+from rules.words import N_, Problems, RuleError, Told
 
 CHUNK = 500
 GONE = N_("The file is no longer kept. Please upload it again.")
@@ -323,21 +323,10 @@ def tell(means: Means, outbox_id: int, now: datetime) -> None:
     """One message about what became of a batch."""
     with means.database.session(everything("imports"), write=True) as s:
         row = s.get_one(Outbox, outbox_id)
-        owner = s.scalar(select(Batch.owner_id).where(Batch.id == row.subject_id))
-        values = {
-            "text": row.data["text"],
-            "params": row.data["params"],
-            "subject_type": row.subject_type,
-            "subject_id": row.subject_id,
-            "state": MessageState.Unread,
-            "sent_at": now,
-            "recipient_id": owner,
-            "key": row.key,
-        }
-        problems = save(s, Message(), values, now=now)
-        # The key is unique: "duplicate" says that an attempt killed after its commit had told it already.
-        if any(p.code != "duplicate" for p in problems.errors):
-            raise RuntimeError(f"message about batch {row.subject_id}: {problems}")
+        owner = s.scalars(select(Batch.owner_id).where(Batch.id == row.subject_id)).one()
+        assert owner is not None  # of what nobody asked for, nobody is told
+        told = Told(row.data["text"], row.data["params"])
+        send(s, row.key, owner, told, (row.subject_type, row.subject_id), now)
         close(row, OutboxState.Done)
 
 

@@ -17,10 +17,9 @@ from models import registries
 from models.account import Account
 from models.arrangement import whole_calendar
 from models.limits import Moved, candidates, differing, moved, reckon, running
-from models.message import Message, MessageState
+from models.message import send
 from models.outbox import Outbox, OutboxState, close
 from models.scope import ScopedSession, everything
-from models.write import save
 from rules.calendar import Calendar
 from rules.words import N_, Told
 
@@ -134,27 +133,10 @@ def tell(s: ScopedSession, todo: Outbox, now: datetime) -> None:
     nothing depends on. And in the inboxes of those who have the rows in hand or stand in for them."""
     data = todo.data
     for key, mine in data.get("hands", {}).items():
-        send(s, f"{todo.key}:{todo.id}:{key}", mine["reader"], told_of(s, mine), mine["subject"], now)
+        send(s, f"{todo.key}:{todo.id}:{key}", mine["reader"], told_of(s, mine), tuple(mine["subject"]), now)
     if data.get("actor") is None or (data.get("by_hand") and not data.get("rows")):
         return
     text = BY_HAND if data.get("by_hand") else SOME if data.get("rows") else NOTHING
     params = {"title": data["title"], "days": data["changed"], "moved": data.get("limits", 0)}
     told = Told(text, params | {"rows": data.get("rows", 0)})
     send(s, f"{todo.key}:{todo.id}", data["actor"], told, (todo.subject_type, todo.subject_id), now)
-
-
-def send(s: ScopedSession, key: str, reader: int, told: Told, subject: Sequence[Any], now: datetime) -> None:
-    """subject: (registry, id) of the row that the message leads to."""
-    message = {
-        "recipient_id": reader,
-        "text": told.message,
-        "params": dict(told.params),
-        "subject_type": subject[0],
-        "subject_id": subject[1],
-        "state": MessageState.Unread,
-        "sent_at": now,
-        "key": key,
-    }
-    problems = save(s, Message(), message, now=now)
-    if any(p.code != "duplicate" for p in problems.errors):
-        raise RuntimeError(f"message {key}: {problems}")

@@ -12,12 +12,11 @@ from models import registries
 from models.access import person_scope
 from models.declare import RIGHTS, Admin, MenuGroup
 from models.delegation import deputies
-from models.message import Message, MessageState
+from models.message import Message, MessageState, send
 from models.outbox import Outbox, OutboxState, close, reminder_key
 from models.scope import Scope, ScopedSession, everything
 from models.workflow import move
-from models.write import save
-from rules.words import LabelEnum
+from rules.words import LabelEnum, Told
 
 
 def remind(means: Means, outbox_id: int, now: datetime) -> None:
@@ -36,20 +35,10 @@ def remind(means: Means, outbox_id: int, now: datetime) -> None:
         if to is None or (reminder.states and state not in reminder.states):
             close(row, OutboxState.Dropped)
             return
-        message = {
-            "text": reminder.text,
-            "params": {name: plain(value) for name, value in reminder.says(subject).items()},
-            "subject_type": row.subject_type,
-            "subject_id": row.subject_id,
-            "state": MessageState.Unread,
-            "sent_at": now,
-        }
+        told = Told(reminder.text, {name: plain(value) for name, value in reminder.says(subject).items()})
         for person in Readers(s, now).of(subject, to):
             key = row.key if person == to else f"{row.key}:{person}"
-            problems = save(s, Message(), {**message, "recipient_id": person, "key": key}, now=now)
-            # The key is unique: "duplicate" says that an attempt killed after its commit had told it already.
-            if any(p.code != "duplicate" for p in problems.errors):
-                raise RuntimeError(f"reminder {row.key}: {problems}")
+            send(s, key, person, told, (row.subject_type, row.subject_id), now)
         close(row, OutboxState.Done)
 
 

@@ -10,7 +10,8 @@ import enum
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from functools import cache
+from typing import Any, ClassVar, TypeVar, cast
 
 from flask_appbuilder.models.sqla import Model as FabModel
 from sqlalchemy import (
@@ -177,12 +178,16 @@ def info_of(column: Any) -> Info | None:
     return found
 
 
-_personal: dict[type[Any], tuple[str, ...]] = {}
+T = TypeVar("T")
 
 
+def per_model(find: Callable[[type[Any]], T]) -> Callable[[type[Any]], T]:
+    """What *find* tells of a model is found out once."""
+    return cast("Callable[[type[Any]], T]", cache(find))
+
+
+@per_model
 def personal_fields(model: type[Any]) -> tuple[str, ...]:
-    """The columns of *model* that are declared personal, in declared order; found out once."""
-    if model not in _personal:
-        told = [(prop.key, info_of(prop.columns[0])) for prop in inspect(model).column_attrs]
-        _personal[model] = tuple(name for name, info in told if info is not None and info.personal)
-    return _personal[model]
+    """The columns of *model* that are declared personal, in declared order."""
+    told = [(prop.key, info_of(prop.columns[0])) for prop in inspect(model).column_attrs]
+    return tuple(name for name, info in told if info is not None and info.personal)

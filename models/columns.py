@@ -14,22 +14,14 @@ from sqlalchemy.orm import Mapper, RelationshipProperty
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
-from models.base import Info, info_of
+from models.base import Info, info_of, per_model
 from models.scope import ScopedSession
 from rules.words import N_, Problem, Problems
 
-_columns: dict[type[Any], Mapping[str, tuple[Column[Any], Info]]] = {}
-_many: dict[type[Any], Mapping[str, RelationshipProperty[Any]]] = {}
 
-
+@per_model
 def columns(model: type[Any]) -> Mapping[str, tuple[Column[Any], Info]]:
-    """Declared columns by attribute name, in declared order; found out once."""
-    if model not in _columns:
-        _columns[model] = _declared(model)
-    return _columns[model]
-
-
-def _declared(model: type[Any]) -> dict[str, tuple[Column[Any], Info]]:
+    """Declared columns by attribute name, in declared order."""
     mapper: Mapper[Any] = inspect(model)
     found = {}
     for prop in mapper.column_attrs:
@@ -40,12 +32,11 @@ def _declared(model: type[Any]) -> dict[str, tuple[Column[Any], Info]]:
     return found
 
 
+@per_model
 def many(model: type[Any]) -> Mapping[str, RelationshipProperty[Any]]:
-    """Many-to-many relations that a declaration shows as a list of choices; found out once."""
-    if model not in _many:
-        found: Mapper[Any] = inspect(model)
-        _many[model] = {r.key: r for r in found.relationships if r.secondary is not None and r.info.get("field")}
-    return _many[model]
+    """Many-to-many relations that a declaration shows as a list of choices."""
+    mapper: Mapper[Any] = inspect(model)
+    return {r.key: r for r in mapper.relationships if r.secondary is not None and r.info.get("field")}
 
 
 def snapshot(row: Any) -> dict[str, Any]:
@@ -65,16 +56,10 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], *, new: boo
     return {n: (before[n], v) for n, v in after.items() if before[n] != v}
 
 
-_targets: dict[tuple[type[Any], str], type[Any] | None] = {}
-
-
 def target_of(model: type[Any], name: str) -> type[Any] | None:
     """The model that the foreign key *name* points to, through the relation called like it without ``_id``."""
-    key = (model, name)
-    if key not in _targets:
-        relation = inspect(model).relationships.get(name.removesuffix("_id"))
-        _targets[key] = relation.mapper.class_ if relation is not None else None
-    return _targets[key]
+    relation = inspect(model).relationships.get(name.removesuffix("_id"))
+    return relation.mapper.class_ if relation is not None else None
 
 
 def is_new(row: Any) -> bool:
@@ -99,16 +84,16 @@ def hold_all(row: Any) -> None:
         held.setdefault(name, None)
 
 
-_defaults: dict[type[Any], list[tuple[str, Any]]] = {}
+@per_model
+def defaults(model: type[Any]) -> Mapping[str, Any]:
+    """Name → plain value that the INSERT fills in."""
+    known = ((name, column.default) for name, (column, _) in columns(model).items())
+    return {name: default.arg for name, default in known if isinstance(default, ScalarElementColumnDefault)}
 
 
 def fill_defaults(row: Any) -> None:
     """Defaults that the INSERT would fill in are there for the rules already."""
-    model = type(row)
-    if model not in _defaults:
-        known = ((n, c.default) for n, (c, _) in columns(model).items())
-        _defaults[model] = [(n, d.arg) for n, d in known if isinstance(d, ScalarElementColumnDefault)]
-    for name, default in _defaults[model]:
+    for name, default in defaults(type(row)).items():
         if getattr(row, name) is None:
             setattr(row, name, default)
 
@@ -127,14 +112,10 @@ class _Demand:
     target: type[Any] | None
 
 
-_demands: dict[type[Any], tuple[_Demand, ...]] = {}
-
-
+@per_model
 def demands(model: type[Any]) -> tuple[_Demand, ...]:
-    """Of each declared column; found out once."""
-    if model not in _demands:
-        _demands[model] = tuple(_demand(model, n, c, info) for n, (c, info) in columns(model).items())
-    return _demands[model]
+    """Of each declared column."""
+    return tuple(_demand(model, name, column, info) for name, (column, info) in columns(model).items())
 
 
 def _demand(model: type[Any], name: str, column: Column[Any], info: Info) -> _Demand:

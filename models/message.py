@@ -12,6 +12,8 @@ from sqlalchemy.orm import Mapped, relationship
 from models.account import Account
 from models.base import Moment, Row, field, ref
 from models.declare import Admin, Block, Desk, Grant, Group, MenuGroup, Reach, Role
+from models.scope import ScopedSession
+from models.write import save
 from rules.lifecycle import Lifecycle, Move
 from rules.words import N_, LabelEnum, Told
 
@@ -44,6 +46,27 @@ class Message(Row):
         return Told(self.text, self.params)
 
     recipient: Mapped[Account] = relationship(lambda: Account, foreign_keys=lambda: [Message.recipient_id])
+
+
+def send(s: ScopedSession, key: str, reader: int, told: Told, subject: tuple[str, int], now: datetime) -> None:
+    """Put *told* into the inbox of *reader*. subject: (registry, id) of the row that it leads to.
+
+    One for each *key*: where it stands there, an attempt killed after its commit has told it already.
+    Raises RuntimeError where a rule refuses it.
+    """
+    values = {
+        "recipient_id": reader,
+        "text": told.message,
+        "params": dict(told.params),
+        "subject_type": subject[0],
+        "subject_id": subject[1],
+        "state": MessageState.Unread,
+        "sent_at": now,
+        "key": key,
+    }
+    problems = save(s, Message(), values, now=now)
+    if any(p.code != "duplicate" for p in problems.errors):
+        raise RuntimeError(f"message {key}: {problems}")
 
 
 def _read(row: Any, given: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:

@@ -109,8 +109,8 @@ def begun(row: Any, now: datetime) -> bool:
 
 def another_end(session: ScopedSession, row: Any, changes: Mapping[str, Any], now: datetime) -> None:
     """Reminders follow a last day that was moved; who was told the old one already is told again."""
-    if "until_day" not in changes or row.id is None or "from_day" in changes:
-        return
+    if "until_day" not in changes or "from_day" in changes:
+        return  # made, or removed
     move_reminders(session, row, now)
     if begun(row, now):
         key = reminder_key(type(row).__admin__.name, "begins", row.id)

@@ -18,7 +18,7 @@ from typing import Any
 from apispec import APISpec
 
 from forms.convert import Spec, json_schema, specs
-from models.base import personal_fields
+from models.base import per_model, personal_fields
 from models.declare import Admin
 from views.filters import Filter
 from views.listing import LARGEST_PAGE, sortable
@@ -44,6 +44,7 @@ ROOMS = ("rules", "models")
 # --- codes -----------------------------------------------------------------------------------------------------------
 
 
+@per_model
 def codes(model: type[Any]) -> Mapping[str, str]:
     """Code → message id of everything that REST can find wrong with a row of *model*, sorted by code.
 
@@ -52,17 +53,11 @@ def codes(model: type[Any]) -> Mapping[str, str]:
     ``REASONS[reason]`` stands for one code for each key of REASONS; without such a table it is told as ``code_*``.
     Where several places give one code, the message is that of the first.
     """
-    return _codes(sys.modules[model.__module__])
-
-
-@cache
-def _codes(own: ModuleType) -> Mapping[str, str]:
+    own = sys.modules[model.__module__]
+    trees = ((_tree(own), vars(own)), *_helpers(own))
     found: dict[str, str] = {}
-    for code, message in (*_shared(), *_told(_tree(own), vars(own), {})):
+    for code, message in (*_shared(), *(told for tree, names in trees for told in _told(tree, names, {}))):
         found.setdefault(code, message)
-    for tree, names in _helpers(own):
-        for code, message in _told(tree, names, {}):
-            found.setdefault(code, message)
     return dict(sorted(found.items()))
 
 

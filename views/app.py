@@ -167,11 +167,11 @@ def navigation() -> list[tuple[str, list[dict[str, Any]]]]:
         admin = model.__admin__
         if admin.menu is MenuGroup.Mine or not g.scope.may(name, "list"):
             continue
-        pages = (*admin.pages, *admin.overviews)
         entry = {
             "label": display.tr(admin.title),
             "href": url_for(f"{name}.list"),
-            "on": request.blueprint in {name, *(page.endpoint.partition(".")[0] for page in pages)},
+            "on": request.blueprint == name
+            or any(page.endpoint.startswith(f"{request.blueprint}.") for page in (*admin.pages, *admin.overviews)),
             "count": counts.get(name, 0),
             "counts": badge_words(model) if counts.get(name) else "",
         }

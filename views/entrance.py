@@ -27,16 +27,15 @@ from models import second_factor, sign_in, throttle
 from models.access import Person
 from models.account import Account
 from models.database import is_busy
-from models.message import Message, MessageState
+from models.message import send
 from models.scope import ScopedSession, everything
 from models.session import SignedIn, SignedInBy, begin
 from models.sign_in import Outcome
 from models.throttle import Counter
-from models.write import save
 from rules.keys import derive, keyed_hash
 from rules.throttle import ADDRESS, PERSON, network
 from rules.user_agent import device as device_words
-from rules.words import N_
+from rules.words import N_, Told
 from views.display import ngettext
 from views.security import database, find_person, now, settings
 
@@ -291,16 +290,5 @@ def _begin(person: Person, how: SignedInBy, *, known: bool) -> str:
 def _tell_of_new_device(s: ScopedSession, person: Person, row: SignedIn) -> None:
     """A message to the owner; for a program, which no cookie makes known, once a day for each address and kind."""
     which = f"{now():%Y-%m-%d}.{_hash(f'{row.address} {row.device}')[:16]}" if row.how is SignedInBy.Program else row.id
-    message = {
-        "recipient_id": person.id,
-        "text": NEW_DEVICE,
-        "params": {"device": row.device or "—", "address": row.address},
-        "subject_type": "sessions",
-        "subject_id": row.id,
-        "state": MessageState.Unread,
-        "sent_at": now(),
-        "key": f"device.{person.id}.{which}",
-    }
-    problems = save(s, Message(), message, now=now())
-    if any(p.code != "duplicate" for p in problems.errors):
-        raise RuntimeError(f"message of a new device: {problems}")
+    told = Told(NEW_DEVICE, {"device": row.device or "—", "address": row.address})
+    send(s, f"device.{person.id}.{which}", person.id, told, ("sessions", row.id), now())

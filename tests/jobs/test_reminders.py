@@ -225,10 +225,8 @@ def test_nobody_is_reminded_who_stands_in_no_more(
     assert about == [world.account("clerk")]
 
 
-BEGUN, ENDED = (
-    "From %(from)s until %(until)s you stand in for %(owner)s.",
-    "You no longer stand in for %(owner)s.",
-)
+BEGUN = "From %(from)s until %(until)s you stand in for %(owner)s."
+ENDED = "You no longer stand in for %(owner)s."
 LENT = date(2026, 6, 24)
 
 
@@ -305,9 +303,8 @@ def test_reminders_of_a_role_for_a_time_follow_its_last_day(
     with database.session(everything("test"), write=True) as s:
         assert not move(s, s.get_one(RoleTerm, pk), "end", now=clock.moment).errors
     worker.run_due()
-    assert [m.text for m in messages() if m.subject_type == "role-terms"][
-        -1
-    ] == "Your role “%(role)s” for a time was ended."
+    last = [m.text for m in messages() if m.subject_type == "role-terms"][-1]
+    assert last == "Your role “%(role)s” for a time was ended."
 
 
 def test_what_was_ended_before_it_began_is_not_announced(
