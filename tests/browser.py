@@ -140,6 +140,8 @@ def enter(page: Any, running: Running, username: str) -> None:
 
 def pick(page: Any, name: str, text: str, wanted: str) -> None:
     """Choose in a reference field as a person does: type, wait for the suggestions, take one."""
+    page.locator(f"#{name}").wait_for()
+    page.wait_for_load_state()  # what is typed before the page's script runs asks for no suggestions
     page.fill(f"#{name}", text)
     page.locator(f"#{name}-list li", has_text=wanted).first.click()
 
