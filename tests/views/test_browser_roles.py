@@ -84,6 +84,7 @@ def test_a_role_for_a_time(people: People, running: Running, width: int) -> None
     assert "截止日期早于起始日期" in admin.inner_text("#problems")
     admin.fill("#f-until_day", (today + timedelta(days=2)).isoformat())
     save(admin)
+    admin.wait_for_selector("text=已保存。")
     no_sideways(admin)
     clerk.goto(case)
     assert clerk.locator(f".head >> {REFUSE}").count() == 1
@@ -106,6 +107,7 @@ def test_a_colleague_stands_in(people: People, running: Running, width: int) -> 
     approver.fill("#f-until_day", today)
     approver.fill("#f-reason", f"外出培训{width}")
     save(approver)
+    approver.wait_for_selector("text=已保存。")
     no_sideways(approver)
     clerk.goto(f"{running.address}/")
     assert "您正在代" in clerk.inner_text("main")
